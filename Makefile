@@ -1,0 +1,46 @@
+# make lesson   the flagship lesson, on real data
+# make test     ruff, mypy and every test
+# make clean    removes what these two made
+#
+# Both need Python >= 3.10 and, the first time, the network; another interpreter: make PYTHON=python3.12 test
+
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: lesson test clean
+# Two pips at once in one environment spoil it (make -j lesson test).
+.NOTPARALLEL:
+
+lesson: .venv/lessons.stamp
+	$(PY) lessons/04_gradient_share.py
+
+test: .venv/test.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest
+
+# The stamps are why a second run needs no network: pip is called only when the metadata has changed.
+.venv/lessons.stamp: .venv/made.stamp setup.cfg pyproject.toml
+	$(PY) -m pip install -e '.[lessons]'
+	touch $@
+
+# `test` installs all of `lessons` too, hence the second stamp.
+.venv/test.stamp: .venv/made.stamp setup.cfg pyproject.toml
+	$(PY) -m pip install -e '.[test]'
+	touch .venv/lessons.stamp $@
+
+# An environment of the reader's own is used as it is, if it has pip. Below 21.3, which Python 3.10.0 brings, pip
+# cannot install a project without setup.py as editable.
+.venv/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "minigrad needs Python >= 3.10; $(PYTHON) is $$($(PYTHON) --version 2>&1)"; \
+	  echo "Name another, for example: make PYTHON=python3.12 test"; \
+	  exit 1; } >&2
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet 'pip>=21.3'
+	touch $@
+
+clean:
+	rm -rf .venv build minigrad.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

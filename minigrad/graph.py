@@ -1,0 +1,347 @@
+"""The forward half of the engine: rules, and recording what NumPy computes.
+
+A *rule* gives the derivative of one function, one callable per differentiable argument:
+
+    rule(np.multiply, lambda g, _y, a, b: g * b,
+                      lambda g, _y, a, b: g * a)
+
+``g`` is the gradient of the loss with respect to the result ``y``; the function's own arguments follow. A rule is plain
+NumPy, so it runs on whatever NumPy dispatches to: arrays in an ordinary backward pass, Tensors with
+``create_graph=True``, where the backward pass is itself recorded. All bookkeeping is done here, once: broadcasting,
+dtype, fan-in, shapes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial, wraps
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from . import device as devices
+from .tensor import Tensor, as_array
+
+RULES: dict[Any, Rule] = {}
+COMPOSITES: dict[Any, Callable[..., Any]] = {}  # functions that are built of others
+PLAIN: set[Any] = set()  # functions that have no derivative: they return plain arrays
+CREATORS = {np.zeros, np.ones, np.full, np.empty, np.eye, np.arange, np.asarray, np.array}
+
+_births = count()
+
+
+class _Mode(threading.local):
+    recording = True
+
+
+_mode = _Mode()
+
+
+class Node:
+    """One recorded call: its rule, what the rule needs to remember, and where the arguments came from.
+
+    A node never refers to the Tensor that it produced, so graph and Tensors form no reference cycle: memory is freed
+    the moment the last Tensor goes out of scope. ``parents[i]`` is the node behind argument i, the leaf Tensor itself,
+    or None where no gradient is wanted. ``args[i]`` is that parent too where the rule needs no more than a shape.
+    """
+
+    __slots__ = ("args", "born", "dtype", "kwargs", "parents", "rule", "shape", "y")
+
+    def __init__(self, rule: Rule, args: list, kwargs: dict | None, parents: list, y: Any) -> None:
+        self.rule = rule
+        self.args = args
+        self.kwargs = kwargs
+        self.parents = parents
+        self.y = y if rule.keeps_y else None
+        self.shape = y.shape
+        self.dtype = y.dtype
+        self.born = next(_births)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+
+class Rule:
+    """A function and the derivative for each of its arguments (vjp: vector-Jacobian product)."""
+
+    __slots__ = ("accepts", "dropped", "each", "elementwise", "function", "keeps_y", "name", "selects", "vjps")
+
+    def __init__(self, function: Callable, vjps: tuple, each: Callable | None, selects: bool) -> None:
+        self.function = getattr(function, "__wrapped__", function)
+        self.name = function.__name__
+        self.vjps = vjps
+        self.each = each
+        self.selects = selects
+        self.elementwise = isinstance(function, np.ufunc) and function.signature is None
+        first = 3 if each else 2  # after (i,) g, y
+        given = [list(inspect.signature(vjp).parameters.values()) for vjp in (each, *vjps) if vjp is not None]
+        if any(len(parameters) <= first for parameters in given):
+            raise TypeError(
+                f"the rule of {self.name}: each vjp is called as vjp(g, y, *arguments of {self.name}), "
+                "so it takes at least three parameters, e.g. lambda g, y, x: g * y"
+            )
+        names = [[p.name for p in parameters] for parameters in given]
+        unused = [all(name.startswith("_") for name in column) for column in zip(*names, strict=False)]
+        self.keeps_y = not unused[first - 1]
+        self.accepts = {name for n in names for name in n[first:]}
+        every_one = given[0][first].kind is inspect.Parameter.VAR_POSITIONAL
+        self.dropped: Iterable[int] = (
+            range(sys.maxsize) if every_one and unused[first] else [i for i, u in enumerate(unused[first:]) if u]
+        )
+
+    def vjps_of_each(self, n: int) -> list[Callable]:
+        """The vjps of n arguments that are all treated alike."""
+        return [partial(self.each, i) for i in range(n)]  # type: ignore[arg-type]
+
+
+def rule(function: Callable, *vjps: Callable | None, each: Callable | None = None, selects: bool = False) -> None:
+    """Say how `function` is differentiated.
+
+    Parameters
+    ----------
+    function : a NumPy function or ufunc, or a function decorated with ``@mg.primitive``
+    *vjps : callable or None
+        One per argument, called as ``vjp(g, y, *args, **kwargs)`` with the arguments of the call; None for an argument
+        that has no derivative. A parameter that it does not use starts with an underscore: the engine then does
+        not keep the data (``_y`` arrives as None, any other as an object that has only a shape and a dtype).
+        The result may have the broadcast shape; the engine sums it back and restores the dtype.
+    each : callable, optional
+        Instead of `vjps`, for a function of any number of arguments: ``each(i, g, y, *args, **kwargs)`` for argument i.
+    selects : bool
+        The function passes on only some entries (np.where). Behind it, 0 * nan counts as 0: what was not selected
+        gets no gradient even where its own derivative is not finite.
+
+    Raises
+    ------
+    TypeError
+        If `function` is one that the engine never gets to see, or a vjp takes too few parameters.
+
+    Examples
+    --------
+    >>> @mg.primitive
+    ... def cube(x):
+    ...     return x * x * x
+    >>> mg.rule(cube, lambda g, _y, x: g * 3 * x**2)
+    >>> x = mg.tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad.item()
+    12.0
+    """
+    if not isinstance(function, (np.ufunc, type(np.sum))) and not hasattr(function, "is_primitive"):
+        name = getattr(function, "__name__", function)
+        raise TypeError(
+            f"rule({name}, ...): the engine never sees calls of a plain Python function. "
+            f"Decorate {name} with @mg.primitive first."
+        )
+    if not vjps and each is None:
+        raise TypeError(f"rule({function.__name__}) needs at least one vjp: lambda g, y, *arguments: ...")
+    RULES[function] = Rule(function, vjps, each, selects)
+
+
+def primitive(function: Callable) -> Callable:
+    """Make a function on arrays one that the engine records.
+
+    Called on arrays the function just computes; called on a Tensor it is recorded under the rule that ``mg.rule`` gave
+    it. The function itself always sees raw arrays.
+    """
+
+    @wraps(function)
+    def recorded(*args, **kwargs):
+        for a in args:
+            if isinstance(a, Tensor):
+                return record(_rule_of(recorded), args, kwargs)
+        if kwargs and any(isinstance(v, Tensor) for v in kwargs.values()):
+            return record(_rule_of(recorded), *_by_position(function, args, kwargs))
+        return function(*args, **kwargs)
+
+    recorded.is_primitive = True  # type: ignore[attr-defined]
+    return recorded
+
+
+def _rule_of(function: Callable) -> Rule:
+    try:
+        return RULES[function]
+    except KeyError:
+        raise TypeError(
+            f"the primitive {function.__name__} has no rule yet: mg.rule({function.__name__}, lambda g, y, ...: ...)"
+        ) from None
+
+
+def _by_position(function: Callable, args: Sequence, kwargs: dict) -> tuple[Sequence, dict]:
+    """Tensors given by keyword, moved to where the rule looks for them."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except ValueError:  # built-in functions have no signature
+        bound = None
+    if bound is None or any(isinstance(v, Tensor) for v in bound.kwargs.values()):
+        names = [name for name, v in kwargs.items() if isinstance(v, Tensor)]
+        raise TypeError(f"{function.__name__}: pass the Tensor {', '.join(names)} by position, not by keyword")
+    return bound.args, bound.kwargs
+
+
+def composite(function: Callable) -> Callable[[Callable], Callable]:
+    """Say that `function`, called on Tensors, is computed as the decorated function of other supported functions."""
+
+    def register(definition: Callable) -> Callable:
+        COMPOSITES[function] = definition
+        return definition
+
+    return register
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording; a context manager and a decorator. Other threads are not affected.
+
+    Examples
+    --------
+    >>> w = mg.tensor(1.0, requires_grad=True)
+    >>> with mg.no_grad():
+    ...     (w * 2).requires_grad
+    False
+    """
+    before, _mode.recording = _mode.recording, False
+    try:
+        yield
+    finally:
+        _mode.recording = before
+
+
+def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
+    """Compute ``rule.function`` on the arrays behind `args` and, where a gradient is wanted, add a node to the graph."""
+    raw: list[Any] = []
+    parents: list[Any] = []
+    wanted = False
+    for a in args:
+        if isinstance(a, Tensor):
+            raw.append(a.data)
+            if a._requires_grad:
+                parents.append(a._node or a)
+                wanted = True
+            else:
+                parents.append(None)
+        else:
+            raw.append(a)
+            parents.append(None)
+    try:
+        y = rule.function(*raw, **kwargs) if kwargs else rule.function(*raw)
+    except (TypeError, ValueError) as error:
+        raise _explained(error, rule.name, raw) from error
+    if isinstance(y, np.generic):
+        y = np.asarray(y)
+    if not (wanted and _mode.recording):
+        return Tensor(y)
+    if kwargs:
+        kwargs = _known(kwargs, rule)
+    for i in rule.dropped:
+        if i >= len(parents):
+            break
+        if parents[i] is not None:
+            raw[i] = parents[i]
+    return Tensor(y, True, Node(rule, raw, kwargs, parents, y))
+
+
+def _known(kwargs: dict, rule: Rule) -> dict:
+    """The keywords that the rule gets to see; dtype= is the engine's own affair."""
+    kwargs = {name: value for name, value in kwargs.items() if name != "dtype"}
+    if not kwargs.keys() <= rule.accepts:
+        unknown = ", ".join(f"{name}=" for name in kwargs if name not in rule.accepts)
+        raise TypeError(f"{rule.name}(..., {unknown}) has no derivative here; known: {sorted(rule.accepts)}")
+    return kwargs
+
+
+def _explained(error: Exception, name: str, args: Sequence) -> Exception:
+    """The error of a failed call, with what only we know: the function, the shapes, the devices."""
+    arrays = [a for a in args if hasattr(a, "shape")]
+    found = sorted({devices.name_of(a) for a in arrays})
+    if len(found) > 1:
+        return TypeError(
+            f"Expected all tensors to be on the same device, but found {' and '.join(found)} (in {name}). "
+            "Move one of them with .to(device)."
+        )
+    return type(error)(f"{name} of {' and '.join(f'shape {a.shape}' for a in arrays)}: {error}")
+
+
+# --- NumPy's calls arrive here ------------------------------------------------------------------------------------
+
+
+def _array_ufunc(self, ufunc, method, *args, **kwargs):
+    if method == "__call__":
+        rule = RULES.get(ufunc)
+        if rule is not None and not kwargs:
+            return record(rule, args)
+        if "out" in kwargs:
+            return _into_array(ufunc, args, kwargs)
+        if ufunc in PLAIN:
+            return ufunc(*_raw(args), **_raw(kwargs))
+        if rule is not None and kwargs.keys() <= {"dtype"}:
+            return record(rule, args, kwargs)
+        if rule is not None:
+            raise TypeError(
+                f"np.{ufunc.__name__} with {', '.join(f'{k}=' for k in kwargs)} has no derivative here; "
+                "use np.where on the result"
+            )
+    if method == "reduce" and ufunc in _REDUCTIONS:
+        return _REDUCTIONS[ufunc](*args, **{"axis": 0, **kwargs})
+    raise _no_rule(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
+
+
+_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+
+
+def _array_function(self, function, types, args, kwargs):
+    if function in COMPOSITES:
+        return COMPOSITES[function](*args, **kwargs)
+    if function in RULES:
+        if kwargs and any(isinstance(v, Tensor) for v in kwargs.values()):
+            args, kwargs = _by_position(function, args, kwargs)
+        return record(RULES[function], args, kwargs)
+    if function in PLAIN:
+        return function(*_raw(args), **_raw(kwargs))
+    if function in CREATORS:  # np.zeros(shape, like=tensor)
+        return function(*args, **kwargs, like=self.data)
+    raise _no_rule(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1))
+
+
+def _into_array(ufunc, args, kwargs):
+    """``array += tensor`` writes numbers into a plain array; a gradient cannot follow them there."""
+    differentiable = _mode.recording and any(isinstance(a, Tensor) and a._requires_grad for a in args)
+    if differentiable or any(isinstance(o, Tensor) for o in kwargs["out"]):
+        raise TypeError(
+            f"np.{ufunc.__name__}(..., out=) writes into an existing array, where the graph cannot follow: "
+            "use the returned value, t = t + u. To change a parameter's numbers in place, work on its .data "
+            "with a value that does not require grad."
+        )
+    return ufunc(*_raw(args), **_raw(kwargs))
+
+
+def _raw(value: Any) -> Any:
+    """The same arguments with every Tensor replaced by its array."""
+    if isinstance(value, Tensor):
+        return value.data
+    if type(value) in (list, tuple):
+        return type(value)(_raw(v) for v in value)
+    if type(value) is dict:
+        return {key: _raw(v) for key, v in value.items()}
+    return value
+
+
+def _no_rule(name: str) -> TypeError:
+    return TypeError(
+        f"minigrad has no rule for {name}, so no gradient would flow through it. Write it with supported functions, "
+        f"or give its derivative: mg.rule({name}, lambda g, y, x: ...). For the numbers alone, pass t.numpy()."
+    )
+
+
+Tensor.__array_ufunc__ = _array_ufunc
+Tensor.__array_function__ = _array_function

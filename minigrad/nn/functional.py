@@ -1,0 +1,226 @@
+"""Layers as functions: activations, softmax and its relatives, linear, normalisation, dropout.
+
+Each is a primitive with its rule beside it. Called on arrays they compute, called on Tensors they record.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..graph import primitive, rule
+from ..random import Rng, generator
+from ..tensor import Tensor, as_array
+
+# --- Activations
+
+
+@primitive
+def relu(x):
+    """max(x, 0); the derivative at 0 is taken as 0."""
+    return np.maximum(x, 0)
+
+
+rule(relu, lambda g, y, _x: g * (y > 0), selects=True)
+
+
+@primitive
+def leaky_relu(x, negative_slope=0.01):
+    """x where x > 0, else ``negative_slope * x``."""
+    return np.where(x > 0, x, x * negative_slope)
+
+
+rule(leaky_relu, lambda g, _y, x, negative_slope=0.01: np.where(x > 0, g, g * negative_slope), selects=True)
+
+
+@primitive
+def sigmoid(x):
+    """1 / (1 + exp(-x)), without overflow and with full relative precision on both sides."""
+    small = np.exp(-np.absolute(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
+
+
+rule(sigmoid, lambda g, y, _x: g * y * (1 - y))
+
+
+@primitive
+def softplus(x):
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(-abs(x)))."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x)))
+
+
+rule(softplus, lambda g, _y, x: g * sigmoid(x))
+
+
+def tanh(x):
+    """np.tanh, for completeness."""
+    return np.tanh(x)
+
+
+# Where erf is known exactly: points up to 6, beyond which it is 1 in double precision, 1 / 64 apart, so that eight
+# terms of the Taylor series around the nearest one are exact to the last digit.
+_STEP, _END, _TERMS = 1 / 64, 6, 8
+
+
+def _erf_series():
+    """Row k: the k-th Taylor coefficient of erf at each point, from erf'' = -2 x erf'."""
+    points = np.arange(-_END, _END + _STEP, _STEP)
+    rows = [np.array([math.erf(x) for x in points]), 2 / math.sqrt(math.pi) * np.exp(-points * points)]
+    for k in range(_TERMS - 2):
+        rows.append(-2 * (points * (k + 1) * rows[k + 1] + k * rows[k]) / ((k + 1) * (k + 2)))
+    return np.stack(rows)
+
+
+_ERF_SERIES = _erf_series()
+
+
+@primitive
+def erf(x):
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
+    inside = np.clip(np.asarray(x, np.float64, like=x), -_END, _END)
+    nearest = np.rint(np.where(np.isnan(inside), 0, inside) / _STEP).astype(np.intp)
+    h = inside - nearest * _STEP
+    y = 0.0
+    for coefficients in np.asarray(_ERF_SERIES[::-1], like=x):
+        y = y * h + coefficients[nearest + round(_END / _STEP)]
+    return y.astype(x.dtype)
+
+
+rule(erf, lambda g, _y, x: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x))
+
+
+def gelu(x, approximate="none"):
+    """x times the normal distribution function of x (Hendrycks & Gimpel 2016).
+
+    ``approximate="tanh"`` is the faster 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))).
+    """
+    if approximate == "tanh":
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    if approximate != "none":
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', not {approximate!r}")
+    return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
+
+
+# --- Softmax and relatives
+
+
+@primitive
+def logsumexp(x, axis=-1, keepdims=False):
+    """log(sum(exp(x))) along `axis`, without overflow."""
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)  # inf - inf would be nan
+    with np.errstate(divide="ignore"):  # a row of -inf has the value -inf
+        y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.squeeze(y, axis)
+
+
+def _logsumexp_vjp(g, y, x, axis=-1, keepdims=False):
+    if not keepdims:
+        reduced = tuple(range(x.ndim)) if axis is None else axis
+        g, y = np.expand_dims(g, reduced), np.expand_dims(y, reduced)
+    return g * np.exp(x - np.where(np.isfinite(y), y, 0))  # softmax; 0, not nan, in a row of -inf
+
+
+rule(logsumexp, _logsumexp_vjp)
+
+
+@primitive
+def log_softmax(x, axis=-1):
+    """x - logsumexp(x): the logarithm of softmax, without overflow."""
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+rule(log_softmax, lambda g, y, _x, axis=-1: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True))
+
+
+@primitive
+def softmax(x, axis=-1):
+    """exp(x) / sum(exp(x)) along `axis`, without overflow."""
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+rule(softmax, lambda g, y, _x, axis=-1: y * (g - np.sum(g * y, axis=axis, keepdims=True)))
+
+
+def one_hot(labels, num_classes=None, dtype=np.float32):
+    """Integer labels (N,) as rows of the identity, (N, num_classes); a Tensor for a Tensor, else an array."""
+    array = as_array(labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"one_hot needs integer labels, got {array.dtype}")
+    if num_classes is None and not array.size:
+        raise ValueError("one_hot: no labels to count the classes from, pass num_classes")
+    k = int(array.max()) + 1 if num_classes is None else num_classes
+    if array.size and not (array.min() >= 0 and array.max() < k):
+        raise ValueError(f"one_hot: labels must lie in 0..{k - 1}, found {array.min()}..{array.max()}")
+    rows = (array[..., None] == np.arange(k, like=array)).astype(dtype)
+    return Tensor(rows) if isinstance(labels, Tensor) else rows
+
+
+# --- Layers
+
+
+@primitive
+def linear(x, weight, bias=None):
+    """x @ weight.T + bias; x (..., in), weight (out, in), bias (out,), result (..., out)."""
+    if x.shape[-1:] != weight.shape[1:]:
+        raise ValueError(f"expected x (..., in) and weight (out, in), got x {x.shape} and weight {weight.shape}")
+    y = x @ weight.T
+    if bias is not None:
+        y += bias
+    return y
+
+
+def _rows(x):
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+
+
+rule(
+    linear,
+    lambda g, _y, _x, weight, _bias=None: g @ weight,
+    lambda g, _y, x, _weight, _bias=None: _rows(g).T @ _rows(x),
+    lambda g, _y, _x, _weight, _bias=None: g,
+)
+
+
+@primitive
+def standardize(x, axes, eps):
+    """(x - mean) / sqrt(variance + eps) over `axes`."""
+    centred = x - np.mean(x, axis=axes, keepdims=True)
+    return centred / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
+
+
+def _standardize_vjp(g, y, x, axes, eps):
+    scale = 1 / np.sqrt(np.var(x, axis=axes, keepdims=True) + eps)
+    mean_g = np.mean(g, axis=axes, keepdims=True)
+    return scale * (g - mean_g - y * np.mean(g * y, axis=axes, keepdims=True))
+
+
+rule(standardize, _standardize_vjp)
+
+
+def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Standardize each sample over its last axes, then scale and shift (Ba et al. 2016)."""
+    expected = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if tuple(x.shape[x.ndim - len(expected) :]) != expected:
+        raise ValueError(f"layer_norm over {expected} got x of shape {x.shape}: its last axes must be {expected}")
+    y = standardize(x, tuple(range(-len(expected), 0)), eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Rng = None) -> Any:
+    """Set entries to zero with probability p and divide the others by 1 - p; does nothing unless `training`.
+
+    The mask is drawn on the host from `rng` (default: the generator that ``mg.manual_seed`` seeds).
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is the probability of dropping an entry, 0 <= p <= 1, got {p}")
+    if not training or p == 0:
+        return x
+    keep = generator(rng).random(x.shape, dtype=np.float32) >= p
+    scale = keep.astype(x.dtype) / (1 - p if p < 1 else 1)
+    return x * np.asarray(scale, like=x.data if isinstance(x, Tensor) else x)

@@ -1,0 +1,54 @@
+"""The package's one source of random numbers: initialisation, dropout, mg.rand.
+
+Numbers are drawn on the host, so a seed gives the same run on every device.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from . import device as devices
+from .tensor import Tensor, shape_of
+
+Rng = int | np.random.Generator | None
+
+_generator = np.random.default_rng()
+
+
+def manual_seed(seed: int) -> None:
+    """Start the random numbers of initialisation, dropout, data and ``rand`` from `seed`."""
+    global _generator
+    _generator = np.random.default_rng(seed)
+
+
+def generator(rng: Rng = None) -> np.random.Generator:
+    """What `rng` means everywhere: None is the package's generator, an int a fresh one with that seed, a Generator itself."""
+    if rng is None:
+        return _generator
+    if isinstance(rng, np.random.Generator):
+        return rng
+    try:
+        seed = operator.index(rng)
+    except TypeError:
+        raise TypeError(
+            f"rng is a {type(rng).__name__}; expected None, an int seed or a np.random.Generator: "
+            "pass np.random.default_rng(0)"
+        ) from None
+    if seed < 0:
+        raise ValueError(f"rng={seed}: a seed is 0 or more; pass for example rng=0")
+    return np.random.default_rng(seed)
+
+
+def rand(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """Uniform numbers in [0, 1). `shape`: a tuple or numbers."""
+    array = _generator.random(shape_of(shape)).astype(dtype)
+    return Tensor(devices.move(array, device), requires_grad)
+
+
+def randn(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers. `shape`: a tuple or numbers."""
+    array = np.asarray(_generator.standard_normal(shape_of(shape))).astype(dtype)
+    return Tensor(devices.move(array, device), requires_grad)

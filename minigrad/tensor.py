@@ -1,0 +1,477 @@
+"""Tensor: an array, its gradient, and its edge in the graph.
+
+A Tensor has no arithmetic of its own: ``a + b`` is ``np.add(a, b)`` and ``t.sum()`` is ``np.sum(t)``. NumPy hands those
+calls back to us through its dispatch protocols (NEP 13 and 18), and autograd.py records them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import device as devices
+
+
+class NumPyFace:
+    """NumPy's operators and methods; each line says which NumPy function it is."""
+
+    __slots__ = ()
+
+    def __add__(self, other):
+        return np.add(self, other)
+
+    def __radd__(self, other):
+        return np.add(other, self)
+
+    def __sub__(self, other):
+        return np.subtract(self, other)
+
+    def __rsub__(self, other):
+        return np.subtract(other, self)
+
+    def __mul__(self, other):
+        return np.multiply(self, other)
+
+    def __rmul__(self, other):
+        return np.multiply(other, self)
+
+    def __truediv__(self, other):
+        return np.divide(self, other)
+
+    def __rtruediv__(self, other):
+        return np.divide(other, self)
+
+    def __pow__(self, other):
+        return np.power(self, other)
+
+    def __rpow__(self, other):
+        return np.power(other, self)
+
+    def __matmul__(self, other):
+        return np.matmul(self, other)
+
+    def __rmatmul__(self, other):
+        return np.matmul(other, self)
+
+    def __mod__(self, other):
+        return np.remainder(self, other)
+
+    def __rmod__(self, other):
+        return np.remainder(other, self)
+
+    def __floordiv__(self, other):
+        return np.floor_divide(self, other)
+
+    def __rfloordiv__(self, other):
+        return np.floor_divide(other, self)
+
+    def __neg__(self):
+        return np.negative(self)
+
+    def __pos__(self):
+        return np.positive(self)
+
+    def __abs__(self):
+        return np.absolute(self)
+
+    def __invert__(self):
+        return np.invert(self)
+
+    def __and__(self, other):
+        return np.bitwise_and(self, other)
+
+    def __rand__(self, other):
+        return np.bitwise_and(other, self)
+
+    def __or__(self, other):
+        return np.bitwise_or(self, other)
+
+    def __ror__(self, other):
+        return np.bitwise_or(other, self)
+
+    def __xor__(self, other):
+        return np.bitwise_xor(self, other)
+
+    def __rxor__(self, other):
+        return np.bitwise_xor(other, self)
+
+    def __lt__(self, other):
+        return np.less(self, other)
+
+    def __le__(self, other):
+        return np.less_equal(self, other)
+
+    def __gt__(self, other):
+        return np.greater(self, other)
+
+    def __ge__(self, other):
+        return np.greater_equal(self, other)
+
+    def __eq__(self, other):
+        return np.equal(self, other)
+
+    def __ne__(self, other):
+        return np.not_equal(self, other)
+
+    __hash__ = object.__hash__
+
+    def sum(self, axis=None, keepdims=False, **options):
+        return np.sum(self, axis=axis, keepdims=keepdims, **options)
+
+    def mean(self, axis=None, keepdims=False, **options):
+        return np.mean(self, axis=axis, keepdims=keepdims, **options)
+
+    def max(self, axis=None, keepdims=False):
+        return np.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis=None, keepdims=False):
+        return np.min(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis=None, keepdims=False, **options):
+        return np.prod(self, axis=axis, keepdims=keepdims, **options)
+
+    def var(self, axis=None, ddof=0, keepdims=False):
+        return np.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis=None, ddof=0, keepdims=False):
+        return np.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def cumsum(self, axis=None):
+        return np.cumsum(self, axis=axis)
+
+    def cumprod(self, axis=None):
+        return np.cumprod(self, axis=axis)
+
+    def reshape(self, *shape):
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes):
+        if not axes or axes == (None,):
+            return np.transpose(self)
+        return np.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+    def swapaxes(self, axis1, axis2):
+        return np.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis=None):
+        return np.squeeze(self, axis=axis)
+
+    def ravel(self):
+        return np.ravel(self)
+
+    def flatten(self):
+        return np.ravel(self)
+
+    def repeat(self, repeats, axis=None):
+        return np.repeat(self, repeats, axis=axis)
+
+    def take(self, indices, axis=None):
+        return np.take(self, indices, axis=axis)
+
+    def clip(self, min=None, max=None):
+        return np.clip(self, min, max)
+
+    def dot(self, other):
+        return np.dot(self, other)
+
+    def trace(self, offset=0):
+        return np.trace(self, offset=offset)
+
+    def diagonal(self, offset=0, axis1=0, axis2=1):
+        return np.diagonal(self, offset, axis1, axis2)
+
+    def argmax(self, axis=None, keepdims=False):
+        return np.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis=None, keepdims=False):
+        return np.argmin(self, axis=axis, keepdims=keepdims)
+
+    def argsort(self, axis=-1):
+        return np.argsort(self, axis=axis)
+
+    def nonzero(self):
+        return np.nonzero(self)
+
+    def round(self, decimals=0):
+        return np.round(self, decimals)
+
+    def all(self, axis=None, keepdims=False):
+        return np.all(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis=None, keepdims=False):
+        return np.any(self, axis=axis, keepdims=keepdims)
+
+    @property
+    def T(self):
+        return np.transpose(self)
+
+    @property
+    def mT(self):
+        return np.swapaxes(self, -1, -2)
+
+
+class Tensor(NumPyFace):
+    """An array that remembers how it was made.
+
+    Parameters
+    ----------
+    data : array_like
+        Kept without a copy where it is an array already; ``mg.tensor`` copies.
+    requires_grad : bool, default False
+        Whether gradients shall reach this Tensor. Floating-point data only.
+
+    Attributes
+    ----------
+    data : the raw array (``numpy.ndarray`` or ``cupy.ndarray``)
+    grad : Tensor or None
+        Sum of all gradients that ``backward()`` brought to this leaf since it was last set to None.
+
+    Examples
+    --------
+    >>> x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> np.sum(x**2).backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
+    """
+
+    __slots__ = ("__weakref__", "_node", "_requires_grad", "data", "grad")
+
+    # Given in autograd.py, which stands above this file.
+    __array_ufunc__: Callable[..., Any]
+    __array_function__: Callable[..., Any]
+    backward: Callable[..., None]
+    astype: Callable[..., Tensor]
+    to: Callable[..., Tensor]
+    __getitem__: Callable[..., Tensor]
+
+    def __init__(self, data: Any, requires_grad: bool = False, _node: Any = None) -> None:
+        self.data = data if type(data) is np.ndarray else as_array(data)
+        self.grad: Tensor | None = None
+        self._node = _node
+        self._requires_grad = requires_grad
+        if requires_grad and _node is None:
+            require_float(self.data)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to this Tensor. Can be set on leaves, e.g. to freeze a parameter."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None:
+            raise ValueError(
+                f"requires_grad can be set on leaves only; this Tensor is the result of {self._node.rule.name}. "
+                "Use detach() for a copy of its value outside the graph."
+            )
+        if value:
+            require_float(self.data)
+        self._requires_grad = bool(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """True unless the Tensor is the recorded result of an operation."""
+        return self._node is None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def device(self) -> str:
+        """``"cpu"``, or ``"cuda:0"`` and so on."""
+        return devices.name_of(self.data)
+
+    def detach(self) -> Tensor:
+        """The same values (memory shared) outside the graph."""
+        return Tensor(self.data)
+
+    def numpy(self) -> np.ndarray:
+        """The values as a NumPy array; memory is shared where the Tensor lives on the CPU."""
+        return devices.to_host(self.data)
+
+    def item(self) -> Any:
+        """The value of a Tensor of one entry as a Python number."""
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        return self.data.tolist()
+
+    def cpu(self) -> Tensor:
+        return self.to("cpu")
+
+    def cuda(self) -> Tensor:
+        return self.to("cuda")
+
+    def __float__(self) -> float:
+        return float(self.data.item())
+
+    def __int__(self) -> int:
+        return int(self.data.item())
+
+    def __index__(self) -> int:
+        return self.data.__index__()
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("cannot iterate over a Tensor of shape (): it holds one number, use float(t) or t.item()")
+        return (self[i] for i in range(len(self)))
+
+    def __setitem__(self, key: object, value: object) -> None:
+        raise TypeError(
+            "Tensors are values and cannot be assigned into: the graph has already used the old entries. "
+            "Instead of `t[mask] = v` write `t = np.where(mask, v, t)`; "
+            "build a Tensor from parts with np.stack or np.concatenate; initialise a parameter through its `.data`."
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self._requires_grad:
+            raise TypeError(
+                "a Tensor that requires grad cannot become a NumPy array without losing its gradient. "
+                "If you were writing it into an array (`a[i] = t`), build the result from Tensors instead: "
+                "np.stack([...]), np.concatenate([...]) or np.where(mask, t, a). "
+                "If only the numbers matter, ask for them: t.numpy() or t.detach()."
+            )
+        array = self.numpy()
+        return np.array(array, dtype=dtype, copy=copy) if copy else np.asarray(array, dtype=dtype)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else str(self)
+
+    def __repr__(self) -> str:
+        body = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        notes = [] if self.dtype in (np.float32, np.int64, np.bool_) else [f"dtype={self.dtype}"]
+        if self.device != "cpu":
+            notes.append(f"device='{self.device}'")
+        if self._node is not None:
+            notes.append(f"made_by={self._node.rule.name}")
+        elif self._requires_grad:
+            notes.append("requires_grad=True")
+        return f"tensor({', '.join([body, *notes])})"
+
+    def __reduce__(self) -> tuple:
+        if self._node is not None:
+            raise TypeError(
+                f"only leaves can be copied or pickled; this Tensor is the result of {self._node.rule.name}. "
+                "Use detach() first."
+            )
+        return type(self), (self.data, self._requires_grad)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        make, (data, requires_grad) = self.__reduce__()
+        return make(data.copy(), requires_grad)
+
+
+def require_float(array: Any) -> None:
+    """Refuse a dtype that cannot carry a gradient."""
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"only floating-point Tensors can require grad, this one is {array.dtype}: "
+            "convert it first, e.g. t.astype(np.float32)"
+        )
+
+
+def as_array(data: Any) -> Any:
+    """The array behind `data`; lists of Python floats become float32, whatever carries a dtype keeps it."""
+    if isinstance(data, Tensor):
+        return data.data
+    if devices.is_array(data):
+        array = data
+    else:
+        first = _first_entry(data)
+        if isinstance(first, Tensor):
+            raise TypeError("a Tensor cannot be made from a list of Tensors: join them with np.stack(list)")
+        array = np.asarray(data)
+        if array.dtype == np.float64 and not hasattr(first, "dtype"):
+            array = array.astype(np.float32)
+    if array.dtype.kind not in "fiubc":
+        raise TypeError(
+            f"Tensors hold numbers, but this data became an array of dtype {array.dtype}: "
+            "check for strings, None, or rows of different lengths"
+        )
+    return array
+
+
+def _first_entry(data: Any) -> Any:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return data
+
+
+def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """Make a Tensor from numbers; the data is copied.
+
+    Parameters
+    ----------
+    data : number, nested list, array or Tensor
+        Python floats become float32; arrays keep their dtype.
+    dtype : NumPy dtype, optional
+    device : {"cpu", "cuda", "cuda:0", ...}, optional
+        Default: where the data is.
+    requires_grad : bool, default False
+
+    Examples
+    --------
+    >>> x = mg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> z = (x + 2) * (x + 2) * 3
+    >>> z.backward(mg.ones((2, 2)))
+    >>> x.grad
+    tensor([[18., 24.],
+            [30., 36.]])
+    """
+    array = as_array(data)
+    array = array.astype(array.dtype if dtype is None else dtype, copy=True)
+    return Tensor(array if device is None else devices.move(array, device), requires_grad)
+
+
+def shape_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    """A shape that was given as one tuple or as numbers."""
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+
+
+def zeros(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """Zeros. `shape`: a tuple or numbers."""
+    return tensor(np.zeros(shape_of(shape)), dtype, device, requires_grad)
+
+
+def ones(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """Ones. `shape`: a tuple or numbers."""
+    return tensor(np.ones(shape_of(shape)), dtype, device, requires_grad)
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """One value everywhere: float32 for a Python float, int64 for an int."""
+    return tensor(np.full(shape, as_array(fill_value)), dtype, device, requires_grad)
+
+
+def arange(*bounds: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+    """``np.arange(*bounds)``; float32 where NumPy gives float64."""
+    values = np.arange(*bounds)
+    return tensor(values, dtype or (np.float32 if values.dtype.kind == "f" else None), device, requires_grad)
+
+
+def eye(
+    n: int, m: int | None = None, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
+    """The (n, m) identity matrix."""
+    return tensor(np.eye(n, m), dtype, device, requires_grad)

@@ -1,0 +1,155 @@
+"""The command line, run as a reader runs it: in a process of its own."""
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigrad import __main__ as cli
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def minigrad(tmp_path, monkeypatch):
+    """Runs the command in a folder with three lessons: one prints, one fails, one does not parse."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    lessons = tmp_path / "lessons"
+    lessons.mkdir()
+    (lessons / "01_chain_rule.py").write_text(
+        '"""Why must a forward value be kept?\n\nMore."""\n'
+        "import sys, helper\nprint(__name__, sys.argv[1:], helper.WORD)\n",
+        encoding="utf-8",
+    )
+    (lessons / "02_checks.py").write_text("import sys\nsys.exit(7)\n", encoding="utf-8")
+    (lessons / "03_broken.py").write_text("x = (\n", encoding="utf-8")
+    (lessons / "helper.py").write_text("WORD = 'beside the lesson'\n", encoding="utf-8")
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "minigrad", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    run.lessons = lessons
+    return run
+
+
+def test_lessons_lists_each_number_with_its_question(minigrad):
+    done = minigrad("lessons")
+    assert done.returncode == 0
+    first, second, third = done.stdout.splitlines()
+    assert first == "01  Why must a forward value be kept?"
+    assert second == "02  (has no docstring)"
+    assert third.startswith("03  (does not parse: line 1: ")
+
+
+@pytest.mark.parametrize("name", ["1", "01", "01_chain_rule"])
+def test_lesson_runs_as_the_script_would(minigrad, name):
+    done = minigrad("lesson", name)
+    assert (done.returncode, done.stdout) == (0, "__main__ [] beside the lesson\n"), done.stderr
+
+
+def test_lesson_passes_its_exit_status_on(minigrad):
+    assert minigrad("lesson", "2").returncode == 7
+
+
+def test_lesson_that_fails_shows_where(minigrad):
+    (minigrad.lessons / "04_claim.py").write_text("assert 1 > 2, 'the claim'\n", encoding="utf-8")
+    done = minigrad("lesson", "4")
+    assert done.returncode == 1
+    assert "04_claim.py" in done.stderr
+    assert done.stderr.endswith("AssertionError: the claim\n")
+
+
+def test_lesson_that_is_not_there_lists_those_that_are(minigrad):
+    done = minigrad("lesson", "99")
+    assert done.returncode == 1
+    assert "there is no lesson '99'" in done.stderr
+    assert "01  Why must a forward value be kept?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_lesson_misspelt_names_the_nearest(minigrad):
+    assert "Did you mean 01_chain_rule?" in minigrad("lesson", "chain_rul").stderr
+
+
+@pytest.mark.parametrize(("package", "hinted"), [("sklearn", True), ("nonsense", False)])
+def test_lesson_says_how_to_install_what_it_needs(minigrad, package, hinted):
+    script = f"raise ModuleNotFoundError('No module named {package}', name='{package}')\n"
+    (minigrad.lessons / "05_needs.py").write_text(script, encoding="utf-8")
+    done = minigrad("lesson", "5")
+    assert done.returncode == 1
+    assert ('pip install -e ".[lessons]"' in done.stderr) == hinted
+    assert ("Traceback" in done.stderr) != hinted
+
+
+def test_info_names_numpy_blas_environment_and_cupy(minigrad, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    done = minigrad("info")
+    assert done.returncode == 0, done.stderr
+    assert f"NumPy       {np.__version__}" in done.stdout
+    assert "BLAS        " in done.stdout
+    assert "  kernel    " in done.stdout
+    assert "  OMP_NUM_THREADS=1" in done.stdout
+    assert "CuPy        " in done.stdout
+
+
+def test_lessons_says_where_they_are_when_there_are_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "minigrad" / "__main__.py"))
+    cli.main(["lessons"])
+    assert "run this command from the checkout" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("installed", "fault", "says"),
+    [
+        (None, None, 'not installed; with an NVIDIA GPU: python -m pip install -e ".[cuda13]", or cuda12'),
+        ("cupy-cuda12x", None, "14.0.1 (cupy-cuda12x); the GPU answers"),
+        (
+            "cupy-cuda13x",
+            OSError("no driver"),
+            "14.0.1 (cupy-cuda13x), but no GPU answers: OSError: no driver",
+        ),
+    ],
+)
+def test_info_about_cupy(monkeypatch, installed, fault, says):
+    def version(name):
+        if name != installed:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "14.0.1"
+
+    def move(array, where):
+        assert where == "cuda"
+        if fault:
+            raise fault
+        return array
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(cli.device, "move", move)
+    assert cli.describe_cupy() == says
+
+
+@pytest.mark.parametrize(
+    ("kernel", "simd", "advised"),
+    [("Haswell", "X86_V4", True), ("SkylakeX", "X86_V4", False), ("Haswell", "AVX2", False)],
+)
+def test_info_advises_when_blas_leaves_avx512_unused(monkeypatch, kernel, simd, advised):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    pool = {"user_api": "blas", "internal_api": "openblas", "architecture": kernel, "num_threads": 2}
+    monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: [pool])
+    monkeypatch.setattr(
+        np, "show_config", lambda mode: {"SIMD Extensions": {"found": [simd]}} if mode == "dicts" else None
+    )
+    lines = "\n".join(cli.describe_blas())
+    assert f"{kernel}, 2 threads (openblas)" in lines
+    assert ("OPENBLAS_CORETYPE=SkylakeX" in lines) == advised
+
+
+def test_an_unknown_command_lists_the_known_ones(minigrad):
+    done = minigrad("leson", "4")
+    assert done.returncode == 2
+    assert "'leson'" in done.stderr
+    assert "lessons" in done.stderr
