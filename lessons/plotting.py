@@ -36,6 +36,7 @@ plt.rcParams.update(
         "figure.dpi": 100,
         "savefig.dpi": 200,
         "figure.constrained_layout.use": True,
+        "figure.constrained_layout.wspace": 0.08,
         "font.size": 11,
         "axes.titlesize": 11,
         "axes.titlelocation": "left",

@@ -19,6 +19,8 @@ from .tensor import Tensor, as_array
 def sum_to(x, shape):
     """Sum `x` over the axes along which an array of `shape` was broadcast to get to ``x.shape``."""
     lead = x.ndim - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[lead:], strict=True)):
+        raise ValueError(f"an array of shape {shape} cannot have been broadcast to {x.shape}")
     if x.ndim == 2 and x.shape[1:] == shape:
         return np.ones(len(x), x.dtype, like=x) @ x  # twice as fast as np.sum
     axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1)
@@ -251,16 +253,21 @@ def _leaf(x: Any) -> Tensor:
     return Tensor(as_array(x), requires_grad=True)
 
 
-def _rows(y: Tensor, x: Tensor, create_graph: bool = False) -> Tensor:
+def _result(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    y = f(x)
     if not isinstance(y, Tensor):
         raise TypeError(
             f"the function must return a Tensor computed from its argument, it returned a {type(y).__name__}"
         )
+    return y
+
+
+def _rows(y: Tensor, x: Tensor) -> Tensor:
     rows = []
     for i in range(y.size):
         one_hot = np.zeros(y.size, y.dtype, like=y.data)
         one_hot[i] = 1
-        rows.append(grad(y, x, one_hot.reshape(y.shape), create_graph=create_graph))
+        rows.append(grad(y, x, one_hot.reshape(y.shape)))
     if not rows:
         return Tensor(np.zeros((*y.shape, *x.shape), x.dtype, like=x.data))
     return np.stack(rows).reshape((*y.shape, *x.shape))
@@ -287,7 +294,7 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Any) -> Tensor:
             [0., 6.]])
     """
     x = _leaf(x)
-    return _rows(f(x), x)
+    return _rows(_result(f, x), x)
 
 
 def hessian(f: Callable[[Tensor], Tensor], x: Any) -> Tensor:
@@ -316,7 +323,7 @@ def hvp(f: Callable[[Tensor], Tensor], x: Any, v: Any) -> Tensor:
 
 
 def _gradient_of_scalar(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    y = f(x)
+    y = _result(f, x)
     if y.size != 1:
         raise ValueError(
             f"second derivatives need a scalar function, this one returned shape {y.shape}: "

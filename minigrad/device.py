@@ -17,7 +17,8 @@ def is_array(data: Any) -> bool:
 
 def name_of(array: Any) -> str:
     """``"cpu"`` or ``"cuda:i"``."""
-    return "cpu" if isinstance(array, (np.ndarray, np.generic)) else f"cuda:{array.device.id}"
+    where = array.device
+    return where if isinstance(where, str) else f"cuda:{where.id}"
 
 
 def to_host(array: Any) -> np.ndarray:

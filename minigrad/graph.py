@@ -74,7 +74,7 @@ class Node:
 class Rule:
     """A function and the derivative for each of its arguments (vjp: vector-Jacobian product)."""
 
-    __slots__ = ("accepts", "dropped", "each", "elementwise", "function", "keeps_y", "name", "selects", "vjps")
+    __slots__ = ("accepts", "dropped", "each", "elementwise", "function", "keeps_y", "most", "name", "selects", "vjps")
 
     def __init__(self, function: Callable, vjps: tuple, each: Callable | None, selects: bool) -> None:
         self.function = getattr(function, "__wrapped__", function)
@@ -95,6 +95,9 @@ class Rule:
         self.keeps_y = not unused[first - 1]
         self.accepts = {name for n in names for name in n[first:]}
         every_one = given[0][first].kind is inspect.Parameter.VAR_POSITIONAL
+        kinds = [p.kind for p in given[0][first:]]
+        variadic = inspect.Parameter.VAR_POSITIONAL in kinds
+        self.most = sys.maxsize if variadic else len(kinds) - kinds.count(inspect.Parameter.KEYWORD_ONLY)
         self.dropped: Iterable[int] = (
             range(sys.maxsize) if every_one and unused[first] else [i for i, u in enumerate(unused[first:]) if u]
         )
@@ -178,15 +181,18 @@ def _rule_of(function: Callable) -> Rule:
 
 
 def _by_position(function: Callable, args: Sequence, kwargs: dict) -> tuple[Sequence, dict]:
-    """Tensors given by keyword, moved to where the rule looks for them."""
+    """Tensors given by keyword, and what stands before them, moved to where the rule looks for them."""
+    tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
     try:
-        bound = inspect.signature(function).bind(*args, **kwargs)
+        parameters = inspect.signature(function).parameters
     except ValueError:  # built-in functions have no signature
-        bound = None
-    if bound is None or any(isinstance(v, Tensor) for v in bound.kwargs.values()):
-        names = [name for name, v in kwargs.items() if isinstance(v, Tensor)]
-        raise TypeError(f"{function.__name__}: pass the Tensor {', '.join(names)} by position, not by keyword")
-    return bound.args, bound.kwargs
+        parameters = {}
+    if any(name not in parameters or parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in tensors):
+        raise TypeError(f"{function.__name__}: pass the Tensor {', '.join(tensors)} by position, not by keyword")
+    names = list(parameters)
+    until = 1 + max(names.index(name) for name in tensors)
+    moved = [kwargs.get(name, parameters[name].default) for name in names[len(args) : until]]
+    return (*args, *moved), {name: value for name, value in kwargs.items() if name not in names[:until]}
 
 
 def composite(function: Callable) -> Callable[[Callable], Callable]:
@@ -231,7 +237,7 @@ def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
             else:
                 parents.append(None)
         else:
-            raw.append(a)
+            raw.append(np.asarray(a) if isinstance(a, (list, tuple)) and isinstance(rule.function, np.ufunc) else a)
             parents.append(None)
     try:
         y = rule.function(*raw, **kwargs) if kwargs else rule.function(*raw)
@@ -241,6 +247,8 @@ def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
         y = np.asarray(y)
     if not (wanted and _mode.recording):
         return Tensor(y)
+    if len(raw) > rule.most:
+        raise TypeError(f"{rule.name}: at most {rule.most} arguments by position here, got {len(raw)}: name the others")
     if kwargs:
         kwargs = _known(kwargs, rule)
     for i in rule.dropped:
@@ -255,9 +263,14 @@ def _known(kwargs: dict, rule: Rule) -> dict:
     """The keywords that the rule gets to see; dtype= is the engine's own affair."""
     kwargs = {name: value for name, value in kwargs.items() if name != "dtype"}
     if not kwargs.keys() <= rule.accepts:
-        unknown = ", ".join(f"{name}=" for name in kwargs if name not in rule.accepts)
-        raise TypeError(f"{rule.name}(..., {unknown}) has no derivative here; known: {sorted(rule.accepts)}")
+        raise _unknown(rule.name, kwargs, rule.accepts)
     return kwargs
+
+
+def _unknown(name: str, kwargs: Iterable[str], known: Iterable[str]) -> TypeError:
+    unknown = ", ".join(f"{k}=" for k in kwargs if k not in known)
+    known = ", ".join(sorted(k.lstrip("_") for k in known))
+    return TypeError(f"{name}(..., {unknown}) has no derivative here; it takes {known}")
 
 
 def _explained(error: Exception, name: str, args: Sequence) -> Exception:
@@ -269,13 +282,14 @@ def _explained(error: Exception, name: str, args: Sequence) -> Exception:
             f"Expected all tensors to be on the same device, but found {' and '.join(found)} (in {name}). "
             "Move one of them with .to(device)."
         )
-    return type(error)(f"{name} of {' and '.join(f'shape {a.shape}' for a in arrays)}: {error}")
+    kind = TypeError if isinstance(error, TypeError) else type(error)  # NumPy's own TypeErrors take more than a text
+    return kind(f"{name} of {' and '.join(f'shape {a.shape}' for a in arrays)}: {error}")
 
 
 # --- NumPy's calls arrive here ------------------------------------------------------------------------------------
 
 
-def _array_ufunc(self, ufunc, method, *args, **kwargs):
+def _array_ufunc(_self, ufunc, method, *args, **kwargs):
     if method == "__call__":
         rule = RULES.get(ufunc)
         if rule is not None and not kwargs:
@@ -292,16 +306,17 @@ def _array_ufunc(self, ufunc, method, *args, **kwargs):
                 "use np.where on the result"
             )
     if method == "reduce" and ufunc in _REDUCTIONS:
-        return _REDUCTIONS[ufunc](*args, **{"axis": 0, **kwargs})
+        x, axis = args if len(args) == 2 else (args[0], kwargs.pop("axis", 0))
+        return _REDUCTIONS[ufunc](x, axis=axis, **kwargs)
     raise _no_rule(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
 
 
 _REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
 
 
-def _array_function(self, function, types, args, kwargs):
+def _array_function(self, function, _types, args, kwargs):
     if function in COMPOSITES:
-        return COMPOSITES[function](*args, **kwargs)
+        return _composed(function, args, kwargs)
     if function in RULES:
         if kwargs and any(isinstance(v, Tensor) for v in kwargs.values()):
             args, kwargs = _by_position(function, args, kwargs)
@@ -311,6 +326,17 @@ def _array_function(self, function, types, args, kwargs):
     if function in CREATORS:  # np.zeros(shape, like=tensor)
         return function(*args, **kwargs, like=self.data)
     raise _no_rule(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1))
+
+
+def _composed(function, args, kwargs):
+    definition = COMPOSITES[function]
+    try:
+        return definition(*args, **kwargs)
+    except TypeError:
+        known = inspect.signature(definition).parameters
+        if kwargs.keys() <= known.keys():
+            raise
+    raise _unknown(function.__name__, kwargs, known)
 
 
 def _into_array(ufunc, args, kwargs):

@@ -21,8 +21,8 @@ CENTRAL_STEP = MACHINE ** (1 / 3)  # balances truncation, h^2, against rounding,
 ROUNDING = 8 * MACHINE  # a result of a few operations is seldom off by more
 TINY = 1e-300
 SAFETY = 10.0  # an estimated error may be this much too small
-RATIO = 4.0  # between the steps of a ladder
-ABOVE, BELOW, LONGEST = 4, 8, 40  # rungs above and below the first pass's step; most rungs in all
+RATIO = 3.3  # between the steps of a ladder; no power of 2, or rounded differences repeat and look exact
+ABOVE, BELOW, LONGEST = 5, 9, 48  # rungs above and below the first pass's step; most rungs in all
 
 
 @dataclass
@@ -194,7 +194,7 @@ def _two_sided(probe: Probe, steps: np.ndarray, plus: np.ndarray, minus: np.ndar
     moved, moving = changes.any(0), changes.any(1)
     rounding = probe.rounding(moved)
     # An output that stands still may move by less than it can show.
-    unseen = probe.rounding(~moved) / (ROUNDING / MACHINE * SAFETY * steps[0])
+    unseen = probe.rounding(~moved) / (SAFETY * steps[0])
     longest_still = steps[~moving].max(initial=0.0)
     if moving.sum() >= 3:
         steps, plus, minus = steps[moving], plus[moving], minus[moving]
@@ -264,7 +264,9 @@ def _movement(steps_apart: np.ndarray) -> np.ndarray:
 
 
 def _jumps(probe: Probe, values: np.ndarray) -> bool:
-    """Whether F stays away from F(x) however small the step."""
+    """Whether F stays away from F(x), at the same distance, however small the step."""
     distance = np.abs(values - probe.base)
-    large = 1e3 * ROUNDING * (np.abs(probe.base) + distance[0])
-    return bool(((distance[-1] > 0.5 * distance[0]) & (distance[-1] > large)).any())
+    last = distance[-1]
+    steady = np.abs(distance[-3:] - last).max(0) < 0.01 * last
+    large = 1e3 * ROUNDING * (np.abs(probe.base) + distance[0]) + 1e3 * MACHINE  # noise stays away, too
+    return bool((steady & (last > 0.5 * distance[0]) & (last > large)).any())

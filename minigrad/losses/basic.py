@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..graph import primitive, rule
-from ..nn.functional import log_softmax, one_hot, softmax, softplus
-from ..tensor import Tensor, as_array
+from ..nn.functional import log_softmax, one_hot, sigmoid, softmax, softplus
+from ..tensor import as_array
 from . import checks
-from .reduction import check_weights, class_weights, in_dtype, reduce, sample_weights
+from .reduction import check_weights, class_weights, gathered, in_dtype, per_label, reduce
+
+# --- Cross-entropy
 
 
 @primitive
@@ -20,9 +22,31 @@ def softmax_cross_entropy(z, labels):
     return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(z), like=z), labels]
 
 
+@primitive
+def softmax_minus_one_hot(z, labels):
+    """p - e_y, shape (N, K)."""
+    p = softmax(z)
+    p[np.arange(len(z), like=z), labels] -= 1
+    return p
+
+
+@primitive
+def soft_cross_entropy(z, v):
+    """-sum_k v_k log softmax(z)_k, shape (N,); what has no mass does not count, not even where its logit is -inf."""
+    return -np.sum(np.where(v == 0, 0, log_softmax(z)) * v, axis=1)
+
+
+def _softmax_vjp(g, z):
+    p = softmax(z)
+    return p * (g - np.sum(g * p, axis=1, keepdims=True))
+
+
+rule(softmax_cross_entropy, lambda g, _y, z, labels: g[:, None] * softmax_minus_one_hot(z, labels))
+rule(softmax_minus_one_hot, lambda g, _y, z, _labels: _softmax_vjp(g, z))
 rule(
-    softmax_cross_entropy,
-    lambda g, _y, z, labels: g[:, None] * (softmax(z) - one_hot(labels, z.shape[1], z.dtype)),
+    soft_cross_entropy,
+    lambda g, _y, z, v: g[:, None] * (softmax(z) * np.sum(v, axis=1, keepdims=True) - v),
+    lambda g, _y, z, _v: -g[:, None] * log_softmax(z),
 )
 
 
@@ -50,8 +74,8 @@ def cross_entropy(
     reduction : {"mean", "sum", "weighted_mean", "none"} or a number D > 0
         See ``mg.losses.reduce``. "mean" divides by N, "weighted_mean" by the sum of the weights (PyTorch's "mean").
     label_smoothing : float in [0, 1), default 0
-        Train towards (1 - eps) e_y + eps / K (Szegedy et al. 2016). With class_weight, "the same weights gathered
-        per sample" no longer holds then.
+        Train towards (1 - eps) e_y + eps / K (Szegedy et al. 2016, section 7). With class_weight, "the same weights
+        gathered per sample" no longer holds then.
 
     Returns
     -------
@@ -71,43 +95,37 @@ def cross_entropy(
     array([[ 2.642, -2.642],
            [-0.5  ,  0.5  ]], dtype=float32)
     """
-    z = checks.logits(prediction, "cross_entropy")
-    n, k = z.shape
+    z, t = checks.multiclass_or_soft(prediction, target, "cross_entropy")
+    k = z.shape[1]
     if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing}")
-    soft = np.ndim(target) == 2 if not hasattr(target, "ndim") else target.ndim == 2
-    labels = None if soft else checks.labels(target, n, k, "cross_entropy")
-    weights = sample_weights(sample_weight, (n,), z.dtype)
-    per_class = None
-    if class_weight is not None:
-        per_class = class_weights(class_weight, np.arange(k) if soft else labels, k, z.dtype)
-    if not soft and label_smoothing == 0:
-        return reduce(softmax_cross_entropy(z, labels), _times(weights, per_class, labels), reduction)
-    t = _probabilities(target, z) if soft else one_hot(labels, k, z.dtype)
-    smooth = t if label_smoothing == 0 else (1 - label_smoothing) * t + label_smoothing / k
-    if per_class is None:
-        return reduce(-np.sum(smooth * log_softmax(z), axis=1), weights, reduction)
-    within = np.sum(t * per_class, axis=1)
-    return reduce(-np.sum(smooth * per_class * log_softmax(z), axis=1), weights, reduction, within=within)
+        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1), got {label_smoothing}")
+    if t.ndim == 1 and label_smoothing == 0:
+        per_class = gathered(class_weight, t, k, z.dtype)
+        return reduce(softmax_cross_entropy(z, t), sample_weight, reduction, class_weight=per_class)
+    t = one_hot(t, k, z.dtype) if t.ndim == 1 else t
+    v = t if label_smoothing == 0 else (1 - label_smoothing) * t + label_smoothing / k
+    if class_weight is None:
+        return reduce(soft_cross_entropy(z, v), sample_weight, reduction)
+    per_class = class_weights(class_weight, None, k, z.dtype)
+    return reduce(soft_cross_entropy(z, v * per_class), sample_weight, reduction, within=t @ per_class)
 
 
-def _times(weights: Any, per_class: Any, labels: Any) -> Any:
-    """w_i = sample_weight_i * class_weight[y_i]; either may be missing."""
-    if per_class is None:
-        return weights
-    gathered = per_class[labels]
-    return gathered if weights is None else weights * gathered
+# --- Binary cross-entropy
 
 
-def _probabilities(target: Any, z: Any) -> Any:
-    t = checks.same_shape(z, target, "cross_entropy with a target of probabilities")
-    raw = t.data if isinstance(t, Tensor) else t
-    if raw.size and not (raw.min() >= 0 and np.abs(raw.sum(axis=1) - 1).max() < 1e-3):
-        raise ValueError(
-            "cross_entropy: a target of shape (N, K) holds probabilities: not negative, each row summing to 1; "
-            f"row sums found: {raw.sum(axis=1).min():g}..{raw.sum(axis=1).max():g}, least entry {raw.min():g}"
-        )
-    return t
+@primitive
+def sigmoid_cross_entropy(z, t, b):
+    """b t softplus(-z) + (1 - t) softplus(z); exact for both signs of z, where (1 - t) z + ... would cancel."""
+    tail = np.log1p(np.exp(-np.absolute(z)))
+    return b * t * (np.maximum(-z, 0) + tail) + (1 - t) * (np.maximum(z, 0) + tail)
+
+
+rule(
+    sigmoid_cross_entropy,
+    lambda g, _y, z, t, b: g * ((1 - t) * sigmoid(z) - b * t * sigmoid(-z)),
+    lambda g, _y, z, _t, b: g * (b * softplus(-z) - softplus(z)),
+    lambda g, _y, z, t, _b: g * t * softplus(-z),
+)
 
 
 def binary_cross_entropy(
@@ -117,7 +135,7 @@ def binary_cross_entropy(
     sample_weight: Any = None,
     class_weight: Any = None,
     reduction: str | float = "mean",
-    pos_weight: Any = None,
+    pos_weight: Any = 1.0,
 ) -> Any:
     """Cross-entropy of sigmoid(logits): l = (1 - t) z + (1 + (b - 1) t) softplus(-z), dl/dz = (1 - t) p - b t (1 - p).
 
@@ -130,9 +148,18 @@ def binary_cross_entropy(
     class_weight : optional
         For (N,): (2,) or a dict {0: ..., 1: ...}, and targets must be 0 or 1. For (N, K): (K,), one per label.
     reduction : {"mean", "sum", "weighted_mean", "none"} or a number D > 0
-    pos_weight : b, a number or (K,), optional
+    pos_weight : b, a number or (K,), default 1
         Multiplies the term of the positives only; unlike class_weight it is no part of the sum that "weighted_mean"
         divides by (PyTorch's ``pos_weight``).
+
+    Returns
+    -------
+    Tensor (array for arrays): scalar, or the prediction's shape for "none"
+
+    Raises
+    ------
+    TypeError, ValueError
+        For targets outside [0, 1], shapes that do not fit, weights that are negative or not finite.
 
     Examples
     --------
@@ -141,89 +168,85 @@ def binary_cross_entropy(
     >>> np.round(z.grad.data, 3)
     array([-1.5  ,  0.881], dtype=float32)
     """
-    name = "binary_cross_entropy"
-    z = checks.floats(prediction, name)
-    if z.ndim not in (1, 2):
-        raise ValueError(f"{name} needs logits of shape (N,) or (N, K), got {z.shape}")
-    t = checks.same_shape(z, target, name)
-    raw = t.data if isinstance(t, Tensor) else t
-    if raw.size and not (raw.min() >= 0 and raw.max() <= 1):
-        raise ValueError(f"{name}: targets must lie in [0, 1], found {raw.min():g}..{raw.max():g}")
-    weights = sample_weights(sample_weight, z.shape, z.dtype)
-    if class_weight is not None:
-        per_entry = _binary_class_weights(class_weight, raw, z)
-        weights = per_entry if weights is None else weights * per_entry
-    if pos_weight is None:
-        return reduce((1 - t) * z + softplus(-z), weights, reduction)
-    b = _positive_weight(pos_weight, z)
-    return reduce((1 - t) * z + (1 + (b - 1) * t) * softplus(-z), weights, reduction)
-
-
-def _binary_class_weights(class_weight: Any, t: Any, z: Any) -> Any:
+    z, t = checks.binary(prediction, target, "binary_cross_entropy")
     if z.ndim == 2:
-        return np.broadcast_to(class_weights(class_weight, np.arange(z.shape[1]), z.shape[1], z.dtype), z.shape)
-    labels = t.astype(np.int64)
-    if (labels != t).any():
+        per_class = per_label(class_weight, z.shape, z.dtype)
+    else:
+        per_class = gathered(class_weight, _hard(t, class_weight), 2, z.dtype)
+    values = sigmoid_cross_entropy(z, t, _positive_weight(pos_weight, z))
+    return reduce(values, sample_weight, reduction, class_weight=per_class)
+
+
+def _hard(t: Any, class_weight: Any) -> Any:
+    """Binary targets as labels, where a class_weight needs them."""
+    if class_weight is None:
+        return None
+    raw = as_array(t)
+    labels = raw.astype(np.int64)
+    if (labels != raw).any():
         raise ValueError(
             "binary_cross_entropy: class_weight needs targets that are 0 or 1, these lie in between: "
             "use sample_weight, or pos_weight"
         )
-    return class_weights(class_weight, labels, 2, z.dtype)[labels]
+    return labels
 
 
 def _positive_weight(pos_weight: Any, z: Any) -> Any:
-    if isinstance(pos_weight, (int, float)):
-        pos_weight = float(pos_weight)
-        if not 0 <= pos_weight < np.inf:
-            raise ValueError(f"pos_weight must be finite and not negative, got {pos_weight}")
+    if type(pos_weight) is float and 0 <= pos_weight < np.inf:
         return pos_weight
     b = in_dtype(check_weights(pos_weight, "pos_weight"), z.dtype)
-    if b.shape not in ((), (1,), z.shape[1:]):
-        raise ValueError(f"pos_weight has shape {b.shape}, expected a number or {z.shape[1:]}: one per label")
+    if b.shape not in ((), z.shape[1:]):
+        raise ValueError(
+            f"pos_weight has shape {b.shape}, expected a number"
+            + (f" or {z.shape[1:]}, one per label" if z.ndim == 2 else ": the prediction is one logit per sample")
+        )
     return b
 
 
-def _regression(prediction: Any, target: Any, name: str) -> tuple[Any, Any]:
-    z = checks.floats(prediction, name)
-    if z.ndim == 0:
-        raise ValueError(f"{name} needs predictions of shape (N,) or (N, D), got a scalar")
-    return z, checks.same_shape(z, target, name)
+# --- Regression
 
 
-def _per_sample_mean(values: Any) -> Any:
+def _mean_over_outputs(values: Any) -> Any:
     """(N, ...) to (N,): several outputs of one sample count as one."""
-    return values if values.ndim == 1 else np.mean(values.reshape((values.shape[0], -1)), axis=1)
+    return values if values.ndim == 1 else np.mean(values, axis=tuple(range(1, values.ndim)))
 
 
-def mse(prediction: Any, target: Any, *, sample_weight: Any = None, reduction: str | float = "mean") -> Any:
+def mse(
+    prediction: Any,
+    target: Any,
+    *,
+    sample_weight: Any = None,
+    class_weight: None = None,
+    reduction: str | float = "mean",
+) -> Any:
     """Squared error: l_i = (z_i - t_i)**2, dl/dz = 2 (z - t). No factor 1/2.
 
     Parameters
     ----------
     prediction : Tensor or array, shape (N,), or (N, D) for D outputs per sample
-        With (N, D), l_i is the mean over the D outputs, so that a sample counts once.
+        With (N, D), l_i is the mean over the D outputs, so that a sample counts once: dl/dz = 2 (z - t) / D.
     target : same shape
     sample_weight : (N,), optional
+    class_weight : None
+        There are no classes: anything else is refused. All losses can be called alike.
     reduction : {"mean", "sum", "weighted_mean", "none"} or a number D > 0
+
+    Returns
+    -------
+    Tensor (array for arrays): scalar, or (N,) for "none"
+
+    Raises
+    ------
+    TypeError, ValueError
+        For shapes that do not fit, weights that are negative or not finite, a class_weight.
 
     Examples
     --------
     >>> mg.losses.mse(np.array([1.0, 2.0]), np.array([0.0, 4.0]), sample_weight=[1.0, 0.5], reduction="none")
     array([1., 2.])
     """
-    z, t = _regression(prediction, target, "mse")
-    weights = sample_weights(sample_weight, z.shape[:1], z.dtype)
-    return reduce(_per_sample_mean(np.square(z - t)), weights, reduction)
-
-
-@primitive
-def huber_of(d, delta):
-    """d**2 / 2 up to abs(d) = delta, and the tangent from there on."""
-    inside = np.clip(d, -delta, delta)
-    return inside * (d - 0.5 * inside)
-
-
-rule(huber_of, lambda g, _y, d, delta: g * np.clip(d, -delta, delta))
+    z, t = checks.regression(prediction, target, class_weight, "mse")
+    return reduce(_mean_over_outputs(np.square(z - t)), sample_weight, reduction)
 
 
 def huber(
@@ -232,11 +255,27 @@ def huber(
     *,
     delta: float = 1.0,
     sample_weight: Any = None,
+    class_weight: None = None,
     reduction: str | float = "mean",
 ) -> Any:
-    """Huber's loss: d**2 / 2 for abs(d) <= delta, else delta (abs(d) - delta / 2); d = z - t, dl/dz = clip(d, -delta, delta).
+    """Huber's loss: d**2 / 2 for abs(d) <= delta, else delta (abs(d) - delta / 2), where d = z - t (Huber 1964).
 
-    Shapes and arguments as ``mse`` (Huber 1964).
+    dl/dz = clip(d, -delta, delta).
+
+    Parameters
+    ----------
+    prediction, target, sample_weight, class_weight, reduction : as for ``mse``
+    delta : float > 0, default 1
+        Where the parabola turns into its tangent, in units of the target.
+
+    Returns
+    -------
+    Tensor (array for arrays): scalar, or (N,) for "none"
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``mse``, and for a delta that is not positive and finite.
 
     Examples
     --------
@@ -245,9 +284,13 @@ def huber(
     """
     if not 0 < delta < np.inf:
         raise ValueError(f"huber: delta must be positive and finite, got {delta}")
-    z, t = _regression(prediction, target, "huber")
-    weights = sample_weights(sample_weight, z.shape[:1], z.dtype)
-    return reduce(_per_sample_mean(huber_of(z - t, delta)), weights, reduction)
+    z, t = checks.regression(prediction, target, class_weight, "huber")
+    d = z - t
+    inside = np.clip(d, -delta, delta)
+    return reduce(_mean_over_outputs(inside * (d - 0.5 * inside)), sample_weight, reduction)
+
+
+# --- Hinge
 
 
 def hinge(
@@ -274,32 +317,25 @@ def hinge(
     class_weight : (weight of -1, weight of +1) or dict keyed by label as given, optional
     reduction : {"mean", "sum", "weighted_mean", "none"} or a number D > 0
 
+    Returns
+    -------
+    Tensor (array for arrays): scalar, or (N,) for "none"
+
+    Raises
+    ------
+    TypeError, ValueError
+        For other targets, shapes that do not fit, weights that are negative or not finite.
+
     Examples
     --------
     >>> mg.losses.hinge(np.array([0.5, 0.5]), [1, -1], class_weight={1: 2.0, -1: 1.0}, reduction="none")
     array([1. , 1.5])
     """
-    z = checks.floats(prediction, "hinge")
-    if z.ndim != 1:
-        hint = ": pass z[:, 0]" if z.shape[1:] == (1,) else ""
-        raise ValueError(f"hinge needs scores of shape (N,), got {z.shape}{hint}")
-    positive = _signs(target, z)
-    weights = sample_weights(sample_weight, z.shape, z.dtype)
-    if isinstance(class_weight, dict):
-        class_weight = {int(key > 0): value for key, value in class_weight.items()}
-    if class_weight is not None:
-        weights = _times(weights, class_weights(class_weight, positive, 2, z.dtype), positive)
-    margins = np.asarray(np.broadcast_to(as_array(margin), (2,)), dtype=z.dtype)
+    z, positive, keys = checks.signs(prediction, target, "hinge")
+    margins = as_array(margin)
+    if margins.shape not in ((), (2,)) or not np.isfinite(margins).all():
+        raise ValueError(f"hinge: margin must be a finite number, or two (of -1, of +1), got {margin}")
+    m = np.broadcast_to(margins, (2,)).astype(z.dtype)[positive]
     signs = (2 * positive - 1).astype(z.dtype)
-    return reduce(np.maximum(margins[positive] - signs * z, 0), weights, reduction)
-
-
-def _signs(target: Any, z: Any) -> Any:
-    """Targets -1 / +1 or 0 / 1 as 0 / 1."""
-    s = as_array(target)
-    if s.shape != z.shape:
-        raise ValueError(f"hinge needs a target of the scores' shape {z.shape}, got {s.shape}")
-    found = set(np.unique(s).tolist())
-    if not (found <= {-1, 1} or found <= {0, 1}):
-        raise ValueError(f"hinge needs targets -1 and +1 (or 0 and 1), found {sorted(found)[:5]}")
-    return (s > 0).astype(np.int64)
+    per_class = gathered(class_weight, positive, 2, z.dtype, keys)
+    return reduce(np.maximum(m - signs * z, 0), sample_weight, reduction, class_weight=per_class)

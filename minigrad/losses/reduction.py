@@ -1,11 +1,14 @@
 """Where weights meet losses: the only place in the package that multiplies a per-sample loss by a weight.
 
-Every loss computes one value per sample, l_i (multi-label losses one per entry, l_ic). Here the weights w_i are gathered
-and checked, and (l, w, reduction) becomes the number that is differentiated.
+Every loss computes one value per sample, l_i (multi-label losses one per entry, l_ic), and hands it to ``reduce`` with
+the weights as the user gave them. Here they are checked, multiplied, and (l, w, reduction) becomes the number that is
+differentiated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,94 +21,114 @@ REDUCTIONS = ("none", "sum", "mean", "weighted_mean")
 
 @primitive
 def weighted(values, weights):
-    """w * l; a weight of 0 removes a sample even where its loss is not finite."""
-    return np.where(weights == 0, 0, weights * values)
+    """w_i l_i; a weight of 0 removes a sample even where its loss is not finite."""
+    return np.where(weights, values, weights) * weights
 
 
-rule(weighted, lambda g, _y, _l, w: g * w, lambda g, _y, l, _w: g * l)
+@primitive
+def weighted_sum(values, weights, divisor):
+    """sum w_i l_i / D."""
+    return np.sum(weighted(values, weights)) / divisor
 
 
-def reduce(values: Any, weights: Any = None, reduction: str | float = "mean", within: Any = None) -> Any:
-    """Turn per-sample losses and weights into the loss.
+rule(weighted, lambda g, _y, _values, w: g * w, lambda g, _y, values, _w: g * values, selects=True)
+rule(
+    weighted_sum,
+    lambda g, _y, _values, w, d: g / d * w,
+    lambda g, _y, values, _w, d: g / d * values,
+    lambda g, y, _l, _w, d: -g * y / d,
+    selects=True,
+)
+
+
+def reduce(
+    values: Any,
+    sample_weight: Any = None,
+    reduction: str | float = "mean",
+    *,
+    class_weight: Any = None,
+    within: Any = None,
+) -> Any:
+    """Turn per-sample losses and weights into the loss. With it a loss of your own keeps the contract of all others.
 
     Parameters
     ----------
     values : Tensor or array, shape (N,) or (N, K)
         Losses l_i. Every entry counts as a sample.
-    weights : Tensor or array of the same shape, optional
-        w_i; receives dL/dw_i where it requires grad.
+    sample_weight : Tensor or array, shape (N,), or (N, K) for such losses, optional
+        Receives dL/dw_i where it requires grad.
     reduction : {"mean", "sum", "weighted_mean", "none"} or a number D > 0
-        ==================  ======================
-        "none"              w_i l_i
+        With w_i = sample_weight_i * class_weight_i:
+
+        ==================  =======================================
+        "none"              w_i l_i, in the shape of the losses
         "sum"               sum w_i l_i
-        "mean"              sum w_i l_i / N
+        "mean"              sum w_i l_i / N, and 0 for N = 0
         "weighted_mean"     sum w_i l_i / sum w_i, and 0 where sum w_i = 0
         D                   sum w_i l_i / D
-        ==================  ======================
-    within : Tensor or array, optional
+        ==================  =======================================
+    class_weight : Tensor or array of the losses' shape, optional
+        The weight of each sample's class, gathered already.
+    within : Tensor or array of the losses' shape, optional
         Weights that `values` contain already; "weighted_mean" divides by them too.
+
+    Returns
+    -------
+    Tensor (array for arrays): scalar, or the losses' shape for "none"
 
     Raises
     ------
     ValueError
-        If `reduction` is none of these.
+        If `reduction` is none of these, or the weights have another shape, are negative or not finite.
+    TypeError
+        If the weights are not real numbers.
+
+    Notes
+    -----
+    An L2 term that is added to the loss does not scale with the weights.
+
+    Examples
+    --------
+    >>> mg.losses.reduce(mg.tensor([1.0, 2.0]), [3.0, 1.0], "weighted_mean")
+    tensor(1.25)
     """
-    if isinstance(reduction, str) and reduction not in REDUCTIONS:
-        raise ValueError(f"unknown reduction {reduction!r}: expected one of {', '.join(REDUCTIONS)}, or a number > 0")
-    terms = values if weights is None else weighted(values, weights)
-    if reduction == "none":
-        return terms
-    total = np.sum(terms)
-    if reduction == "sum":
-        return total
-    if reduction == "mean":
-        return total / max(values.size, 1)
-    if reduction == "weighted_mean":
-        return _over_sum_of_weights(total, values, _product(weights, within))
-    if isinstance(reduction, bool) or not (np.ndim(reduction) == 0 and 0 < reduction < np.inf):
-        raise ValueError(f"a reduction given as a number must be positive and finite, got {reduction!r}")
-    return total / reduction
+    weights = _product(sample_weights(sample_weight, values.shape, values.dtype), class_weight)
+    if isinstance(reduction, str) and reduction == "none":
+        return values if weights is None else weighted(values, weights)
+    divisor = _divisor(reduction, values.size, _product(weights, within))
+    return weighted_sum(values, np.ones_like(values) if weights is None else weights, divisor)
 
 
-def _product(weights: Any, within: Any) -> Any:
-    if weights is None or within is None:
-        return within if weights is None else weights
-    return weights * within
+def _product(a: Any, b: Any) -> Any:
+    if a is None or b is None:
+        return b if a is None else a
+    return a * b
 
 
-def _over_sum_of_weights(total: Any, values: Any, weights: Any) -> Any:
-    if weights is None:
-        return total / max(values.size, 1)
-    denominator = np.sum(weights)
-    if denominator == 0:  # wholly weighted away: nothing to learn, from the weights neither
-        return total * 0
-    return total / denominator
+def _divisor(reduction: str | float, n: int, weights: Any) -> Any:
+    if isinstance(reduction, str):
+        if reduction == "sum":
+            return 1
+        if reduction == "mean" or (reduction == "weighted_mean" and weights is None):
+            return max(n, 1)
+        if reduction == "weighted_mean":
+            total = np.sum(weights)
+            return total if total != 0 else np.inf  # wholly weighted away: 0, and no gradient, to the weights neither
+    elif isinstance(reduction, Real) and not isinstance(reduction, bool) and 0 < reduction < np.inf:
+        return float(reduction)  # a np.float64 would turn float32 into float64
+    raise ValueError(f"unknown reduction {reduction!r}: expected one of {', '.join(REDUCTIONS)}, or a number D > 0")
 
 
-def check_weights(weights: Any, name: str) -> Any:
-    """The weights as a Tensor or array; refuses what is negative or not finite."""
-    if not isinstance(weights, Tensor):
-        weights = as_array(weights)
-    raw = weights.data if isinstance(weights, Tensor) else weights
-    if raw.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be real numbers, got {raw.dtype}")
-    if raw.size and not (raw.min() >= 0 and raw.max() < np.inf):
-        bad = np.flatnonzero(~((raw >= 0) & (raw < np.inf)))
-        raise ValueError(
-            f"{name} must be finite and not negative, but entry {int(bad[0])} is {raw.ravel()[bad[0]]} "
-            f"({len(bad)} such of {raw.size})"
-        )
-    return weights
+# --- Weights as the user gives them
 
 
 def sample_weights(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """`sample_weight` checked and in the shape of the per-sample losses: (N,), or (N,) and (N, K) for (N, K)."""
+    """`sample_weight` checked and in the shape of the losses: given as (N,), or as (N,) or (N, K) for (N, K)."""
     if sample_weight is None:
         return None
     weights = check_weights(sample_weight, "sample_weight")
-    allowed = {shape, shape[:1]}
-    if weights.shape not in allowed:
-        wanted = " or ".join(str(s) for s in sorted(allowed, key=len))
+    if weights.shape != shape and weights.shape != shape[:1]:
+        wanted = " or ".join(str(s) for s in dict.fromkeys((shape[:1], shape)))
         raise ValueError(
             f"sample_weight has shape {weights.shape}, expected {wanted}: one weight per sample. "
             + _likely_mistake(weights.shape, shape)
@@ -119,13 +142,22 @@ def _likely_mistake(found: tuple[int, ...], shape: tuple[int, ...]) -> str:
         return "A column (N, 1) would broadcast to N x N: pass w.ravel()."
     if found == ():
         return "A single number scales the whole loss: multiply the loss by it."
-    return "Weights per class are passed as class_weight=."
+    return "Weights per class are passed as class_weight; weights per feature are not weights of samples."
 
 
-def class_weights(class_weight: Any, labels: Any, k: int, dtype: Any) -> Any:
-    """`class_weight`, an array (K,) or a dict keyed by label, as a checked array or Tensor of shape (K,)."""
+def class_weights(class_weight: Any, labels: Any, k: int, dtype: Any, keys: Sequence[int] | None = None) -> Any:
+    """`class_weight`, (K,) or a dict, as a checked array or Tensor of shape (K,).
+
+    A dict must have an entry for each of the `labels` that occur, for all K where `labels` is None. Its keys are
+    `keys`, by default 0..K-1.
+    """
+    if isinstance(class_weight, str):
+        raise TypeError(
+            f"class_weight is the string {class_weight!r}, expected {k} numbers: "
+            "compute them from the training labels, e.g. mg.weighting.balanced(y)"
+        )
     if isinstance(class_weight, dict):
-        class_weight = _from_dict(class_weight, labels, k)
+        class_weight = _from_dict(class_weight, labels, range(k) if keys is None else keys)
     weights = check_weights(class_weight, "class_weight")
     if weights.shape != (k,):
         raise ValueError(
@@ -134,17 +166,46 @@ def class_weights(class_weight: Any, labels: Any, k: int, dtype: Any) -> Any:
     return in_dtype(weights, dtype)
 
 
-def _from_dict(given: dict, labels: Any, k: int) -> np.ndarray:
-    unknown = [key for key in given if not (isinstance(key, (int, np.integer)) and 0 <= key < k)]
+def gathered(class_weight: Any, labels: Any, k: int, dtype: Any, keys: Sequence[int] | None = None) -> Any:
+    """class_weight[y_i], shape (N,); None where there is no class_weight."""
+    return None if class_weight is None else class_weights(class_weight, labels, k, dtype, keys)[labels]
+
+
+def per_label(class_weight: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """A multi-label loss's class_weight, (K,), for its entries (N, K); None where there is none."""
+    if class_weight is None:
+        return None
+    return np.broadcast_to(class_weights(class_weight, None, shape[1], dtype), shape)
+
+
+def check_weights(weights: Any, name: str) -> Any:
+    """The weights as a Tensor or array; refuses what is negative or not finite."""
+    raw = as_array(weights)
+    if raw.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be real numbers, got {raw.dtype}")
+    if raw.size and not (raw.min() >= 0 and raw.max() < np.inf):
+        bad = np.flatnonzero(~((raw >= 0) & (raw < np.inf)))
+        raise ValueError(
+            f"{name} must be finite and not negative, but entry {int(bad[0])} is {raw.ravel()[bad[0]]} "
+            f"({len(bad)} such of {raw.size})"
+        )
+    return weights if isinstance(weights, Tensor) else raw
+
+
+def _from_dict(given: dict, labels: Any, keys: Sequence[int]) -> np.ndarray:
+    unknown = [key for key in given if key not in keys]
     if unknown:
-        raise ValueError(f"class_weight has keys {unknown}, but the classes are 0..{k - 1}")
-    missing = sorted({int(label) for label in np.unique(labels)} - {int(key) for key in given})
+        raise ValueError(f"class_weight has keys {unknown}, but the classes are {_listed(keys)}")
+    occurs = np.zeros(len(keys), bool)
+    occurs[... if labels is None else labels] = True
+    missing = [key for key, needed in zip(keys, occurs, strict=True) if needed and key not in given]
     if missing:
-        raise ValueError(f"class_weight has no entry for class {missing}, which occurs in the targets")
-    weights = np.zeros(k)
-    for key, value in given.items():
-        weights[int(key)] = value
-    return weights
+        raise ValueError(f"class_weight has no entry for class {_listed(missing)}: give every class a weight")
+    return np.array([given.get(key, 0) for key in keys], float)
+
+
+def _listed(keys: Sequence[int]) -> str:
+    return f"{keys[0]}..{keys[-1]}" if isinstance(keys, range) and len(keys) > 2 else ", ".join(map(str, keys))
 
 
 def in_dtype(array: Any, dtype: Any) -> Any:

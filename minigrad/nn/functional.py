@@ -82,7 +82,7 @@ def erf(x):
     inside = np.clip(np.asarray(x, np.float64, like=x), -_END, _END)
     nearest = np.rint(np.where(np.isnan(inside), 0, inside) / _STEP).astype(np.intp)
     h = inside - nearest * _STEP
-    y = 0.0
+    y = np.zeros_like(h)
     for coefficients in np.asarray(_ERF_SERIES[::-1], like=x):
         y = y * h + coefficients[nearest + round(_END / _STEP)]
     return y.astype(x.dtype)
@@ -120,7 +120,7 @@ def _logsumexp_vjp(g, y, x, axis=-1, keepdims=False):
     if not keepdims:
         reduced = tuple(range(x.ndim)) if axis is None else axis
         g, y = np.expand_dims(g, reduced), np.expand_dims(y, reduced)
-    return g * np.exp(x - np.where(np.isfinite(y), y, 0))  # softmax; 0, not nan, in a row of -inf
+    return g * np.exp(x - np.where(y == -np.inf, 0, y))  # softmax; in a row of -inf it is 0, not nan
 
 
 rule(logsumexp, _logsumexp_vjp)

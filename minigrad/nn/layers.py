@@ -49,7 +49,7 @@ class Sequential(Module):
         return self.children()
 
     def __len__(self) -> int:
-        return len(list(self))
+        return sum(1 for _ in self)
 
     def __getitem__(self, i: int | slice) -> Module:
         modules = list(self)[i]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from .. import device as devices
 from ..tensor import Tensor, as_array
 
@@ -146,7 +144,7 @@ class Module:
     # --- State
 
     def state_dict(self) -> dict[str, Tensor]:
-        """A copy of all parameters and buffers under PyTorch's names: a snapshot that later training does not change."""
+        """A copy of all parameters and buffers under PyTorch's names, which later training does not change."""
         return {name: Tensor(as_array(value).copy()) for name, value in self._state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -210,7 +208,7 @@ class Module:
         return self
 
     def astype(self, dtype: Any) -> Module:
-        """Convert all floating-point parameters and buffers, e.g. to float64 for a gradient check. Returns the module."""
+        """Convert parameters and floating-point buffers, e.g. to float64 for a gradient check. Returns the module."""
         for parameter in self.parameters():
             parameter.data = parameter.data.astype(dtype)
             parameter.grad = None

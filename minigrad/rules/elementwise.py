@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import device as devices
 from ..graph import composite, primitive, rule
 from ..tensor import Tensor
 
@@ -166,7 +167,7 @@ def clip_of_numpy(a, a_min=None, a_max=None, *, min=None, max=None):
     return clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
-# --- The same entries elsewhere: another dtype, another array
+# --- The same entries elsewhere: a copy, another dtype, another device
 
 rule(np.copy, lambda g, _y, _x: g)
 
@@ -184,4 +185,12 @@ def astype(self, dtype):
     return cast(self if np.dtype(dtype).kind == "f" else self.detach(), dtype)
 
 
+@primitive
+def to(x, device):
+    return devices.move(x, device)
+
+
+rule(to, lambda g, _y, x, device: to(g, devices.name_of(x)))
+
 Tensor.astype = astype
+Tensor.to = to

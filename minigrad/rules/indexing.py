@@ -36,10 +36,10 @@ rule(scatter, lambda g, _y, _values, index, shape: gather(g, index))
 
 
 def _usable(index):
-    """An index without Tensors and lists (CuPy takes neither)."""
+    """An index without Tensors and sequences (CuPy takes neither)."""
     if isinstance(index, Tensor):
         return index.data
-    if isinstance(index, list):
+    if isinstance(index, (list, tuple)):
         return np.asarray(index, dtype=None if index else int)
     return index
 

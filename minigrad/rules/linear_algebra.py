@@ -80,7 +80,9 @@ def _contract_vjp(i, g, subscripts, operands):
     mine = labels.pop(i)
     x, others = operands[i], [operand for j, operand in enumerate(operands) if j != i]
     fresh = (letter for letter in ascii_letters if letter not in subscripts)
-    known = {pair for label, o in zip([output, *labels], [g, *others], strict=True) for pair in zip(label, o.shape)}
+    known: set = set()
+    for label, other in zip([output, *labels], [g, *others], strict=True):
+        known |= set(zip(label, np.shape(other), strict=True))
     target = ""
     for label, size in zip(mine, x.shape, strict=True):
         if label in target:

@@ -100,7 +100,8 @@ def _vector_norm(magnitudes, ord, axes, keepdims):
     if ord == 1:
         return np.sum(magnitudes, axis=axes, keepdims=keepdims)
     total = np.sum(magnitudes**ord, axis=axes, keepdims=keepdims)
-    return np.where(total == 0, 0, np.where(total == 0, 1, total) ** (1 / ord))
+    at_zero = total == (0 if ord > 0 else np.inf)
+    return np.where(at_zero, 0, np.where(at_zero, 1, total) ** (1 / ord))
 
 
 # --- Extremes. Entries that tie for one share its gradient equally.

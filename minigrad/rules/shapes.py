@@ -54,8 +54,8 @@ def atleast_2d(*arrays):
 
 
 @primitive
-def join(*arrays, axis, ends):
-    """np.concatenate; `ends[i]` is where array i ends."""
+def join(*arrays, axis, ends):  # noqa: ARG001
+    """np.concatenate; `ends` is for the rule: where each array ends."""
     return np.concatenate(arrays, axis)
 
 
