@@ -49,16 +49,21 @@ def _sweep(seeds: dict, wanted: Iterable | None = None, create_graph: bool = Fal
             continue
         if wanted is None or node not in wanted:
             del gradients[node]
+        if isinstance(g, np.generic):  # NumPy makes scalars of 0-d results; rules see arrays
+            g = np.asarray(g)
         rule, kwargs = node.rule, node.kwargs or {}
         behind_selection |= rule.selects
         y, args = _on_graph(node) if create_graph else (node.y, node.args)
         for parent, vjp in zip(node.parents, rule.vjps or rule.vjps_of_each(len(args))):  # noqa: B905 -- hot path
-            if parent is None or vjp is None or (useful is not None and parent not in useful):
+            if parent is None or (useful is not None and parent not in useful):
                 continue
-            gradient = vjp(g, y, *args, **kwargs)
+            if vjp is None:
+                raise _not_differentiable(node, parent)
             if behind_selection and rule.elementwise:
-                gradient = _zero_stays_zero(g, gradient)
-            if gradient.shape != parent.shape or gradient.dtype != parent.dtype:
+                gradient = _zero_stays_zero(vjp, g, y, args, kwargs)
+            else:
+                gradient = vjp(g, y, *args, **kwargs)
+            if getattr(gradient, "shape", None) != parent.shape or gradient.dtype != parent.dtype:
                 gradient = _fitted(gradient, parent, node)
             if parent not in gradients:
                 gradients[parent] = gradient
@@ -122,11 +127,22 @@ def _described(gradient: Any) -> str:
     return f"shape {gradient.shape}" if hasattr(gradient, "shape") else f"a {type(gradient).__name__}"
 
 
-def _zero_stays_zero(g: Any, gradient: Any) -> Any:
+def _not_differentiable(node: Node, parent: Node | Tensor) -> TypeError:
+    i = next(i for i, p in enumerate(node.parents) if p is parent and node.rule.vjps[i] is None)
+    return TypeError(
+        f"{node.rule.name} has no derivative with respect to argument {i}: "
+        "pass its value alone, t.detach(), or add that vjp to its mg.rule"
+    )
+
+
+def _zero_stays_zero(vjp: Callable, g: Any, y: Any, args: Any, kwargs: dict) -> Any:
+    """The gradient, where 0 * inf and 0 * nan count as 0 and are not worth NumPy's warnings."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gradient = vjp(g, y, *args, **kwargs)
     lost = np.isnan(gradient)
-    if not lost.any():
-        return gradient
-    return np.where(lost & (g == 0), 0, gradient)
+    if isinstance(gradient, Tensor) or lost.any():  # a Tensor's own derivatives stand behind this selection, too
+        return np.where(lost & (g == 0), 0, gradient)
+    return gradient
 
 
 def _seed(output: Tensor, gradient: Any, create_graph: bool) -> Any:

@@ -98,6 +98,8 @@ class Rule:
         kinds = [p.kind for p in given[0][first:]]
         variadic = inspect.Parameter.VAR_POSITIONAL in kinds
         self.most = sys.maxsize if variadic else len(kinds) - kinds.count(inspect.Parameter.KEYWORD_ONLY)
+        if not variadic:  # so that the backward pass meets a Tensor in an argument that has no derivative
+            self.vjps = (*vjps, *[None] * (self.most - len(vjps)))
         self.dropped: Iterable[int] = (
             range(sys.maxsize) if every_one and unused[first] else [i for i, u in enumerate(unused[first:]) if u]
         )
@@ -160,11 +162,11 @@ def primitive(function: Callable) -> Callable:
 
     @wraps(function)
     def recorded(*args, **kwargs):
+        if kwargs and any(isinstance(v, Tensor) for v in kwargs.values()):
+            return record(_rule_of(recorded), *_by_position(function, args, kwargs))
         for a in args:
             if isinstance(a, Tensor):
                 return record(_rule_of(recorded), args, kwargs)
-        if kwargs and any(isinstance(v, Tensor) for v in kwargs.values()):
-            return record(_rule_of(recorded), *_by_position(function, args, kwargs))
         return function(*args, **kwargs)
 
     recorded.is_primitive = True  # type: ignore[attr-defined]
@@ -261,16 +263,20 @@ def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
 
 def _known(kwargs: dict, rule: Rule) -> dict:
     """The keywords that the rule gets to see; dtype= is the engine's own affair."""
-    kwargs = {name: value for name, value in kwargs.items() if name != "dtype"}
-    if not kwargs.keys() <= rule.accepts:
-        raise _unknown(rule.name, kwargs, rule.accepts)
-    return kwargs
+    known = {}
+    for name, value in kwargs.items():
+        if name in rule.accepts:
+            known[name] = value
+        elif f"_{name}" in rule.accepts:
+            known[f"_{name}"] = value
+        elif name != "dtype":
+            raise _unknown(rule.name, kwargs, {accepted.lstrip("_") for accepted in rule.accepts})
+    return known
 
 
 def _unknown(name: str, kwargs: Iterable[str], known: Iterable[str]) -> TypeError:
     unknown = ", ".join(f"{k}=" for k in kwargs if k not in known)
-    known = ", ".join(sorted(k.lstrip("_") for k in known))
-    return TypeError(f"{name}(..., {unknown}) has no derivative here; it takes {known}")
+    return TypeError(f"{name}(..., {unknown}) has no derivative here; it takes {', '.join(sorted(known))}")
 
 
 def _explained(error: Exception, name: str, args: Sequence) -> Exception:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from .device import to_host
 from .tensor import as_array
 
 
 def class_counts(y: Any, num_classes: int | None = None) -> np.ndarray:
     """How many samples each class has, shape (K,); K is the largest label + 1 unless given."""
-    y = as_array(y)
+    y = to_host(as_array(y))
     if y.dtype.kind not in "iu" or y.ndim != 1:
         raise TypeError(f"labels must be integers of shape (N,), got {y.dtype} of shape {y.shape}")
     if y.size and y.min() < 0:

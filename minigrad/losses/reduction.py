@@ -8,7 +8,6 @@ differentiated.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -114,7 +113,7 @@ def _divisor(reduction: str | float, n: int, weights: Any) -> Any:
         if reduction == "weighted_mean":
             total = np.sum(weights)
             return total if total != 0 else np.inf  # wholly weighted away: 0, and no gradient, to the weights neither
-    elif isinstance(reduction, Real) and not isinstance(reduction, bool) and 0 < reduction < np.inf:
+    elif isinstance(reduction, (int, float, np.number)) and not isinstance(reduction, bool) and 0 < reduction < np.inf:
         return float(reduction)  # a np.float64 would turn float32 into float64
     raise ValueError(f"unknown reduction {reduction!r}: expected one of {', '.join(REDUCTIONS)}, or a number D > 0")
 

@@ -120,7 +120,8 @@ def _logsumexp_vjp(g, y, x, axis=-1, keepdims=False):
     if not keepdims:
         reduced = tuple(range(x.ndim)) if axis is None else axis
         g, y = np.expand_dims(g, reduced), np.expand_dims(y, reduced)
-    return g * np.exp(x - np.where(y == -np.inf, 0, y))  # softmax; in a row of -inf it is 0, not nan
+    empty = y == -np.inf  # a row of -inf: 0, not nan
+    return np.where(empty, 0, g) * softmax(np.where(empty, 0, x), axis)
 
 
 rule(logsumexp, _logsumexp_vjp)

@@ -21,14 +21,14 @@ class Parameter(Tensor):
 class HookHandle:
     """What ``register_forward_hook`` returns."""
 
-    def __init__(self, hooks: list, hook: Callable[..., Any]) -> None:
-        self.hooks = hooks
+    def __init__(self, module: Module, hook: Callable[..., Any]) -> None:
+        self.module = module
         self.hook = hook
 
     def remove(self) -> None:
-        """Take the hook away; once is enough, twice does no harm."""
-        if self.hook in self.hooks:
-            self.hooks.remove(self.hook)
+        """Take the hook away; twice does no harm."""
+        # A new list: this may happen in a hook, while the module walks the old one.
+        self.module._hooks = [hook for hook in self.module._hooks if hook is not self.hook]
 
 
 class Module:
@@ -77,7 +77,7 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         y = self.forward(*inputs, **options)
-        for hook in tuple(self._hooks):  # a hook may remove itself
+        for hook in self._hooks:
             changed = hook(self, inputs, y)
             if changed is not None:
                 y = changed
@@ -89,7 +89,7 @@ class Module:
         Returns a handle: ``handle.remove()`` takes the hook away again.
         """
         self._hooks.append(hook)
-        return HookHandle(self._hooks, hook)
+        return HookHandle(self, hook)
 
     def register_buffer(self, name: str, array: Any) -> None:
         """Make `array` an attribute that belongs to the state but is not trained, such as running statistics."""

@@ -113,8 +113,8 @@ def _to_extreme(g, y, x, axis):
     return np.where(reached, np.reshape(g, ties.shape) / np.maximum(ties, 1), 0)  # nan reaches nothing
 
 
-rule(np.max, lambda g, y, x, axis=None, *, keepdims=False: _to_extreme(g, y, x, axis))
-rule(np.min, lambda g, y, x, axis=None, *, keepdims=False: _to_extreme(g, y, x, axis))
+rule(np.max, lambda g, y, x, axis=None, *, keepdims=False: _to_extreme(g, y, x, axis), selects=True)
+rule(np.min, lambda g, y, x, axis=None, *, keepdims=False: _to_extreme(g, y, x, axis), selects=True)
 
 
 # --- Products. The derivative is the product of the other factors; dividing the whole product by one would fail at 0.

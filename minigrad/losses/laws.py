@@ -1,0 +1,198 @@
+"""``check_laws``: hold a loss, ours or a user's, to the laws of weighted losses, and say which it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..random import Rng, generator
+from ..tensor import as_array
+from .lawbook import LAWS, Broken, Case, DoesNotApply, Sides
+
+KINDS = ("multiclass", "binary", "regression", "multilabel", "signs")
+
+
+@dataclass(frozen=True)
+class LawResult:
+    """What became of one law. `difference` is the largest one found, at `sample` (index of z's first axis)."""
+
+    number: int
+    statement: str
+    status: str  # "holds", "FAILED" or "skipped"
+    detail: str = ""
+    difference: float = 0.0
+    sample: int | None = None
+
+    def __str__(self) -> str:
+        line = f"{self.number:4d}  {self.status:7s}  {self.statement}"
+        return line + (f"\n      {self.detail}" if self.detail else "")
+
+
+@dataclass
+class LawReport:
+    """The verdict on a loss: `results`, one LawResult per law. True in a condition where no law failed."""
+
+    name: str
+    data: str
+    results: list[LawResult] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[int]:
+        """The numbers of the laws that the loss breaks."""
+        return [r.number for r in self.results if r.status == "FAILED"]
+
+    @property
+    def skipped(self) -> list[int]:
+        return [r.number for r in self.results if r.status == "skipped"]
+
+    @property
+    def ok(self) -> bool:
+        return not self.failed
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        verdict = f"breaks {len(self.failed)} of {len(self.results)} laws" if self.failed else "keeps the laws"
+        return "\n".join([f"{self.name} {verdict} ({self.data})", *map(str, self.results)])
+
+
+class LawError(AssertionError):
+    """A loss breaks a law. Carries the ``report``."""
+
+    def __init__(self, report: LawReport) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+    def __reduce__(self) -> tuple[Any, ...]:  # pickling by message alone would lose the report
+        return type(self), (self.report,)
+
+
+def check_laws(
+    loss: Callable,
+    prediction: Any = None,
+    target: Any = None,
+    *,
+    kind: str = "multiclass",
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    closed_form: Callable | None = None,
+    skip: Mapping[int, str] | None = None,
+    dtype: Any = np.float64,
+    rng: Rng = 0,
+    raise_on_failure: bool = True,
+) -> LawReport:
+    """Hold a loss to the laws that every weighted loss obeys.
+
+    Parameters
+    ----------
+    loss : callable
+        ``loss(prediction, target, *, sample_weight=None, class_weight=None, reduction="mean")``, of ours or your
+        own (``mg.losses.reduce`` does the weighting). For parameters of its own pass a ``functools.partial``.
+    prediction, target : arrays, optional
+        Data to try it on. Default: random ones of `kind`, small, with sizes that all differ.
+    kind : {"multiclass", "binary", "regression", "multilabel", "signs"}
+        What the predictions and targets are: logits (N, K) with labels (N,), logits (N,) with 0 / 1, numbers (N,),
+        logits (N, K) with 0 / 1 each, scores (N,) with -1 / +1.
+    sample_weight : array (N,), or (N, K) for "multilabel", optional
+        Default: random in 0.5..2.5.
+    class_weight : array (K,), or (2,) for "binary" and "signs", optional
+        Default: random in 0.5..2.5.
+    closed_form : callable, optional
+        ``closed_form(prediction, target)``, the gradient dl_i/dz_i by formula, in the prediction's shape.
+    skip : {number: reason}, optional
+        Laws that this loss breaks by design, e.g. ``{5: "smoothed labels weigh every class"}``.
+    dtype : float32 or float64
+        Of the default prediction. Derivatives are measured in float64 in any case.
+    rng : int or numpy.random.Generator, default 0
+        For the data that are not given.
+    raise_on_failure : bool, default True
+
+    Returns
+    -------
+    LawReport
+        ``print`` it; ``.ok``, ``.failed`` and ``.skipped`` (numbers), ``.results``.
+
+    Raises
+    ------
+    LawError
+        If the loss breaks a law that is not in `skip`; carries the report.
+    ValueError
+        For an unknown kind or law number, or a prediction without a target.
+
+    Examples
+    --------
+    >>> def forgetful(z, t, *, sample_weight=None, class_weight=None, reduction="mean"):
+    ...     return mg.losses.cross_entropy(z, t, class_weight=class_weight, reduction=reduction)
+    >>> mg.losses.check_laws(forgetful, raise_on_failure=False).failed
+    [0, 1, 2, 3, 5, 7, 8, 9]
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    if (prediction is None) != (target is None):
+        raise ValueError("check_laws needs prediction and target together, or neither of them")
+    skip = skip or {}
+    if not skip.keys() <= LAWS.keys():
+        raise ValueError(f"skip names laws {sorted(skip.keys() - LAWS.keys())}, there are 0..{max(LAWS)}")
+    draw = generator(rng)
+    z, t = _data(kind, draw, dtype) if prediction is None else (as_array(prediction), as_array(target))
+    k = z.shape[1] if kind in ("multiclass", "multilabel") else 2
+    w = draw.uniform(0.5, 2.5, len(z)) if sample_weight is None else as_array(sample_weight)
+    v = draw.uniform(0.5, 2.5, k) if class_weight is None else as_array(class_weight)
+    case = Case(loss, kind, z, t, w.astype(z.dtype), v.astype(z.dtype), closed_form)
+    report = LawReport(getattr(loss, "__name__", repr(loss)), f"{kind}, prediction of shape {z.shape}, {z.dtype}")
+    for number, (left, right, law) in LAWS.items():
+        found = ("skipped", skip[number], 0.0, None) if number in skip else _held(law, case, left, right)
+        report.results.append(LawResult(number, f"{left} = {right}", *found))
+    if raise_on_failure and not report.ok:
+        raise LawError(report)
+    return report
+
+
+def _held(law: Callable[[Case], Sides], case: Case, left: str, right: str) -> tuple[str, str, float, int | None]:
+    """What becomes of one law: status, detail, largest difference, sample."""
+    largest = 0.0
+    try:
+        for where, a, b in law(case):
+            pairs = {name: (a[name], b[name]) for name in a} if isinstance(a, dict) else {"value": (a, b)}
+            for name, (x, y) in pairs.items():
+                largest = max(largest, _compared(f"{where}, {name}: {left} gives", x, f"{right} gives", y, case))
+    except DoesNotApply as reason:
+        return "skipped", str(reason), 0.0, None
+    except Broken as finding:
+        return ("FAILED", *finding.args)
+    except Exception as error:  # a user's loss may fail in any way; that is a finding too
+        return "FAILED", f"raised {type(error).__name__}: {error}", np.nan, None
+    return "holds", "", largest, None
+
+
+def _compared(a: str, left: Any, b: str, right: Any, case: Case) -> float:
+    """The largest difference, if rounding explains it."""
+    left, right = np.asarray(left), np.asarray(right)
+    if left.shape != right.shape:
+        raise Broken(f"{a} shape {left.shape}, {b} shape {right.shape}", np.nan, None)
+    if not left.size:
+        return 0.0
+    difference = np.absolute(left - right)
+    scale = max(np.max(np.absolute(x)) for x in (left, right, case.each))
+    worst = np.unravel_index(np.argmax(difference), left.shape)
+    if not difference[worst] <= np.finfo(case.z.dtype).eps ** (2 / 3) * scale:
+        sample = int(worst[0]) if worst else None
+        at = f" at sample {sample}" + (f", entry {int(worst[1])}" if worst[1:] else "") if worst else ""
+        text = f"{a} {left[worst]:.6g}, {b} {right[worst]:.6g}{at}; max difference {difference[worst]:.2g}"
+        raise Broken(text, float(difference[worst]), sample)
+    return float(difference[worst])
+
+
+def _data(kind: str, rng: np.random.Generator, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions and targets in which every class occurs, and every size differs from the others."""
+    n, k = 7, 3
+    z = rng.normal(size=(n, k) if kind in ("multiclass", "multilabel") else n).astype(dtype)
+    if kind == "regression":
+        return z, rng.normal(size=n).astype(dtype)
+    classes = np.arange(z.size).reshape(z.shape) % 2
+    targets = {"multiclass": np.arange(n) % k, "signs": 2 * classes - 1}
+    return z, targets.get(kind, classes)
