@@ -321,12 +321,12 @@ _REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.mini
 
 
 def _array_function(self, function, _types, args, kwargs):
-    if function in COMPOSITES:
-        return _composed(function, args, kwargs)
-    if function in RULES:
+    if function in RULES:  # first, so that a user's rule for a composite counts
         if kwargs and any(isinstance(v, Tensor) for v in kwargs.values()):
             args, kwargs = _by_position(function, args, kwargs)
         return record(RULES[function], args, kwargs)
+    if function in COMPOSITES:
+        return _composed(function, args, kwargs)
     if function in PLAIN:
         return function(*_raw(args), **_raw(kwargs))
     if function in CREATORS:  # np.zeros(shape, like=tensor)

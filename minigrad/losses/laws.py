@@ -12,7 +12,7 @@ from ..random import Rng, generator
 from ..tensor import as_array
 from .lawbook import LAWS, Broken, Case, DoesNotApply, Sides
 
-KINDS = ("multiclass", "binary", "regression", "multilabel", "signs")
+KINDS = {"multiclass": 2, "binary": 1, "regression": 1, "multilabel": 2, "signs": 1}  # dimensions of the prediction
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,14 @@ def check_laws(
         raise ValueError(f"skip names laws {sorted(skip.keys() - LAWS.keys())}, there are 0..{max(LAWS)}")
     draw = generator(rng)
     z, t = _data(kind, draw, dtype) if prediction is None else (as_array(prediction), as_array(target))
-    k = z.shape[1] if kind in ("multiclass", "multilabel") else 2
+    if z.ndim != KINDS[kind] and kind != "regression":
+        raise ValueError(f"a prediction of kind {kind!r} has {KINDS[kind]} dimensions, this one has shape {z.shape}")
+    k = z.shape[1] if z.ndim == 2 else 2
     w = draw.uniform(0.5, 2.5, len(z)) if sample_weight is None else as_array(sample_weight)
     v = draw.uniform(0.5, 2.5, k) if class_weight is None else as_array(class_weight)
     case = Case(loss, kind, z, t, w.astype(z.dtype), v.astype(z.dtype), closed_form)
-    report = LawReport(getattr(loss, "__name__", repr(loss)), f"{kind}, prediction of shape {z.shape}, {z.dtype}")
+    name = getattr(getattr(loss, "func", loss), "__name__", repr(loss))  # .func: of a functools.partial
+    report = LawReport(name, f"{kind}, prediction of shape {z.shape}, {z.dtype}")
     for number, (left, right, law) in LAWS.items():
         found = ("skipped", skip[number], 0.0, None) if number in skip else _held(law, case, left, right)
         report.results.append(LawResult(number, f"{left} = {right}", *found))
@@ -179,7 +182,8 @@ def _compared(a: str, left: Any, b: str, right: Any, case: Case) -> float:
     difference = np.absolute(left - right)
     scale = max(np.max(np.absolute(x)) for x in (left, right, case.each))
     worst = np.unravel_index(np.argmax(difference), left.shape)
-    if not difference[worst] <= np.finfo(case.z.dtype).eps ** (2 / 3) * scale:
+    eps = np.finfo(case.z.dtype).eps
+    if not difference[worst] <= eps ** (2 / 3) * scale + eps:
         sample = int(worst[0]) if worst else None
         at = f" at sample {sample}" + (f", entry {int(worst[1])}" if worst[1:] else "") if worst else ""
         text = f"{a} {left[worst]:.6g}, {b} {right[worst]:.6g}{at}; max difference {difference[worst]:.2g}"
@@ -190,7 +194,7 @@ def _compared(a: str, left: Any, b: str, right: Any, case: Case) -> float:
 def _data(kind: str, rng: np.random.Generator, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """Predictions and targets in which every class occurs, and every size differs from the others."""
     n, k = 7, 3
-    z = rng.normal(size=(n, k) if kind in ("multiclass", "multilabel") else n).astype(dtype)
+    z = rng.normal(size=(n, k)[: KINDS[kind]]).astype(dtype)
     if kind == "regression":
         return z, rng.normal(size=n).astype(dtype)
     classes = np.arange(z.size).reshape(z.shape) % 2

@@ -108,11 +108,17 @@ def gelu(x, approximate="none"):
 
 @primitive
 def logsumexp(x, axis=-1, keepdims=False):
-    """log(sum(exp(x))) along `axis`, without overflow."""
-    top = np.max(x, axis=axis, keepdims=True)
+    """log(sum(exp(x))) along `axis` (int, tuple, or None for all), without overflow. Its gradient is softmax(x).
+
+    Examples
+    --------
+    >>> mg.nn.functional.logsumexp(mg.tensor([1e4, 1e4]))  # 1e4 + log(2)
+    tensor(10000.693)
+    """
+    top = x.max(axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)  # inf - inf would be nan
     with np.errstate(divide="ignore"):  # a row of -inf has the value -inf
-        y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+        y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
     return y if keepdims else np.squeeze(y, axis)
 
 
@@ -130,8 +136,8 @@ rule(logsumexp, _logsumexp_vjp)
 @primitive
 def log_softmax(x, axis=-1):
     """x - logsumexp(x): the logarithm of softmax, without overflow."""
-    shifted = x - np.max(x, axis=axis, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 rule(log_softmax, lambda g, y, _x, axis=-1: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True))
@@ -139,16 +145,46 @@ rule(log_softmax, lambda g, y, _x, axis=-1: g - np.exp(y) * np.sum(g, axis=axis,
 
 @primitive
 def softmax(x, axis=-1):
-    """exp(x) / sum(exp(x)) along `axis`, without overflow."""
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    """exp(x) / sum(exp(x)) along `axis`, without overflow.
+
+    Examples
+    --------
+    >>> mg.nn.functional.softmax(mg.tensor([[0.0, 0.0], [1e4, -1e4]]))
+    tensor([[0.5, 0.5],
+            [1. , 0. ]])
+    """
+    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    y /= y.sum(axis=axis, keepdims=True)
+    return y
 
 
 rule(softmax, lambda g, y, _x, axis=-1: y * (g - np.sum(g * y, axis=axis, keepdims=True)))
 
 
 def one_hot(labels, num_classes=None, dtype=np.float32):
-    """Integer labels (N,) as rows of the identity, (N, num_classes); a Tensor for a Tensor, else an array."""
+    """Integer labels (N,) as rows of the identity, (N, num_classes); a Tensor for a Tensor, else an array.
+
+    Parameters
+    ----------
+    labels : integers in 0..num_classes - 1, any shape
+        The result has one axis more, the last.
+    num_classes : int, optional
+        Default: the largest label + 1.
+    dtype : NumPy dtype, default float32
+
+    Raises
+    ------
+    TypeError
+        If the labels are no integers.
+    ValueError
+        If one is out of range.
+
+    Examples
+    --------
+    >>> mg.nn.functional.one_hot([2, 0])
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
     array = as_array(labels)
     if array.dtype.kind not in "iu":
         raise TypeError(f"one_hot needs integer labels, got {array.dtype}")
@@ -166,7 +202,13 @@ def one_hot(labels, num_classes=None, dtype=np.float32):
 
 @primitive
 def linear(x, weight, bias=None):
-    """x @ weight.T + bias; x (..., in), weight (out, in), bias (out,), result (..., out)."""
+    """x @ weight.T + bias; x (..., in), weight (out, in), bias (out,), result (..., out).
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit; the message gives both.
+    """
     if x.shape[-1:] != weight.shape[1:]:
         raise ValueError(f"expected x (..., in) and weight (out, in), got x {x.shape} and weight {weight.shape}")
     y = x @ weight.T
@@ -190,8 +232,8 @@ rule(
 @primitive
 def standardize(x, axes, eps):
     """(x - mean) / sqrt(variance + eps) over `axes`."""
-    centred = x - np.mean(x, axis=axes, keepdims=True)
-    return centred / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
+    centred = x - x.mean(axis=axes, keepdims=True)
+    return centred / np.sqrt((centred * centred).mean(axis=axes, keepdims=True) + eps)
 
 
 def _standardize_vjp(g, y, x, axes, eps):
@@ -204,7 +246,21 @@ rule(standardize, _standardize_vjp)
 
 
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Standardize each sample over its last axes, then scale and shift (Ba et al. 2016)."""
+    """Standardize each sample over its last axes, then scale and shift (Ba et al. 2016, eq. 4).
+
+    Parameters
+    ----------
+    x : Tensor or array, shape (..., *normalized_shape)
+    normalized_shape : int or tuple of int
+    weight, bias : shape `normalized_shape`, optional
+    eps : float, default 1e-5
+        Added to the variance.
+
+    Raises
+    ------
+    ValueError
+        If the last axes of x are not `normalized_shape`.
+    """
     expected = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if tuple(x.shape[x.ndim - len(expected) :]) != expected:
         raise ValueError(f"layer_norm over {expected} got x of shape {x.shape}: its last axes must be {expected}")
@@ -216,7 +272,18 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Rng = None) -> Any:
     """Set entries to zero with probability p and divide the others by 1 - p; does nothing unless `training`.
 
-    The mask is drawn on the host from `rng` (default: the generator that ``mg.manual_seed`` seeds).
+    The mask is drawn on the host from `rng` (default: the generator that ``mg.manual_seed`` seeds; an int gives the
+    same mask at each call). So the mean of an entry is what it was (Srivastava et al. 2014).
+
+    Raises
+    ------
+    ValueError
+        If p is not a probability.
+
+    Examples
+    --------
+    >>> mg.nn.functional.dropout(np.ones(6), 0.5, rng=0)
+    array([2., 2., 2., 0., 0., 0.])
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is the probability of dropping an entry, 0 <= p <= 1, got {p}")

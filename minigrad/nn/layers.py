@@ -57,7 +57,7 @@ class Sequential(Module):
 
 
 class Linear(Module):
-    """y = x @ weight.T + bias.
+    """y = x @ weight.T + bias for x (..., in_features), giving (..., out_features).
 
     Parameters
     ----------
@@ -70,6 +70,14 @@ class Linear(Module):
     ----------
     weight : Parameter, shape (out_features, in_features)
     bias : Parameter, shape (out_features,), or None
+
+    Examples
+    --------
+    >>> layer = mg.nn.Linear(3, 2, rng=0)
+    >>> layer
+    Linear(3 -> 2)  # 8 parameters
+    >>> layer(mg.ones(5, 3)).shape
+    (5, 2)
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, rng: Rng = None) -> None:
@@ -87,7 +95,25 @@ class Linear(Module):
 
 
 class LayerNorm(Module):
-    """Standardize each sample over its last axes, then scale by `weight` and shift by `bias` (Ba et al. 2016)."""
+    """Standardize each sample over its last axes, then scale by `weight` and shift by `bias` (Ba et al. 2016, eq. 4).
+
+    Parameters
+    ----------
+    normalized_shape : int or tuple of int
+        The sizes of the last axes, over which mean and variance are taken.
+    eps : float, default 1e-5
+        Added to the variance.
+    elementwise_affine : bool, default True
+        Whether there are `weight`, starting at 1, and `bias`, starting at 0, each of shape `normalized_shape`.
+    bias : bool, default True
+        False leaves out the bias alone.
+
+    Examples
+    --------
+    >>> mg.nn.LayerNorm(2)(mg.tensor([[1.0, 3.0], [5.0, 9.0]])).data.round(2)
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -110,7 +136,22 @@ class LayerNorm(Module):
 
 
 class Dropout(Module):
-    """Zero entries with probability `p` while training, scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
+    """Zero entries with probability `p` while training, scale the rest by 1 / (1 - p) (Srivastava et al. 2014).
+
+    Parameters
+    ----------
+    p : float in [0, 1], default 0.5
+    rng : int or numpy.random.Generator, optional
+        Where the masks come from, a new one at each call. Default: ``mg.manual_seed``'s.
+
+    Examples
+    --------
+    >>> layer = mg.nn.Dropout(0.5, rng=0)
+    >>> layer(mg.ones(6))
+    tensor([2., 2., 2., 0., 0., 0.])
+    >>> layer.eval()(mg.ones(6))
+    tensor([1., 1., 1., 1., 1., 1.])
+    """
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         super().__init__()

@@ -10,12 +10,20 @@ from ..tensor import Tensor, as_array
 
 
 class Parameter(Tensor):
-    """A Tensor that a Module owns and an optimiser changes. Requires grad unless told otherwise."""
+    """A Tensor that a Module owns and an optimiser changes.
+
+    Parameters
+    ----------
+    data : array_like of floats
+        Copied, so that what changes the parameter changes nothing else.
+    requires_grad : bool, default True
+        False freezes it.
+    """
 
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(data, requires_grad)
+        super().__init__(as_array(data).copy(), requires_grad)
 
 
 class HookHandle:
@@ -96,7 +104,7 @@ class Module:
         if name in vars(self):
             raise ValueError(f"{type(self).__name__} has an attribute {name!r} already: give the buffer another name")
         self._buffers.append(name)
-        setattr(self, name, as_array(array))
+        setattr(self, name, as_array(array).copy())
 
     # --- The tree
 

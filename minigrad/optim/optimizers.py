@@ -53,7 +53,11 @@ class Block:
             )
 
     def pieces(self) -> Iterator[tuple[slice, int]]:
-        """The spans to update and the number of their step: all parameters in one, unless some have no gradient."""
+        """The spans to update and the number of their step.
+
+        All parameters in one, if all have a gradient and have been updated equally often. Otherwise one by one: without
+        a gradient neither parameter nor state moves.
+        """
         self.adopt()
         gradients = [p.grad.data.ravel() for p in self.parameters if p.grad is not None]
         if len(gradients) == len(self.steps) == self.steps.count(self.steps[0]):

@@ -7,9 +7,9 @@ from ..graph import composite, primitive, rule
 from ..tensor import Tensor
 
 
-def _nonzero(y):
-    """`y` with zeros replaced by ones: for a quotient whose numerator is zero there too."""
-    return np.where(y == 0, 1, y)
+def zero_as_infinity(y):
+    """A denominator that turns 0 / 0 into 0, with derivatives 0."""
+    return np.where(y == 0, np.inf, y)
 
 
 # --- Arithmetic
@@ -40,11 +40,11 @@ def _power_below(x, b):
 rule(
     np.power,
     lambda g, _y, x, b: g * b * _power_below(x, b),
-    lambda g, y, x, _b: g * y * np.log(_nonzero(x)),
+    lambda g, y, x, _b: g * y * np.log(np.where(x == 0, 1, x)),
 )
 rule(np.sqrt, lambda g, y, _x: g * 0.5 / y)
 rule(np.cbrt, lambda g, y, _x: g / (3 * y * y))
-rule(np.hypot, lambda g, y, a, _b: g * a / _nonzero(y), lambda g, y, _a, b: g * b / _nonzero(y))
+rule(np.hypot, lambda g, y, a, _b: g * a / zero_as_infinity(y), lambda g, y, _a, b: g * b / zero_as_infinity(y))
 
 # --- Exponentials and logarithms
 
@@ -89,8 +89,8 @@ rule(np.arccos, lambda g, _y, x: -g / np.sqrt(1 - x * x))
 rule(np.arctan, lambda g, _y, x: g / (1 + x * x))
 rule(
     np.arctan2,
-    lambda g, _y, a, b: g * b / _nonzero(a * a + b * b),
-    lambda g, _y, a, b: -g * a / _nonzero(a * a + b * b),
+    lambda g, _y, a, b: g * b / zero_as_infinity(a * a + b * b),
+    lambda g, _y, a, b: -g * a / zero_as_infinity(a * a + b * b),
 )
 rule(np.sinh, lambda g, _y, x: g * np.cosh(x))
 rule(np.cosh, lambda g, _y, x: g * np.sinh(x))

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..graph import composite, primitive, rule
+from .elementwise import zero_as_infinity
 
 
 def _axes(axis, ndim):
@@ -69,8 +70,7 @@ def root_sum_squares(x, axis, keepdims):
 
 
 def _direction(x, y, axis):
-    length = np.reshape(y, _kept(x.shape, axis))
-    return x / np.where(length == 0, 1, length)
+    return x / zero_as_infinity(np.reshape(y, _kept(x.shape, axis)))
 
 
 rule(root_sum_squares, lambda g, y, x, axis, keepdims: _spread(g, x, axis) * _direction(x, y, axis))
@@ -113,8 +113,8 @@ def _to_extreme(g, y, x, axis):
     return np.where(reached, np.reshape(g, ties.shape) / np.maximum(ties, 1), 0)  # nan reaches nothing
 
 
-rule(np.max, lambda g, y, x, axis=None, *, keepdims=False: _to_extreme(g, y, x, axis), selects=True)
-rule(np.min, lambda g, y, x, axis=None, *, keepdims=False: _to_extreme(g, y, x, axis), selects=True)
+for extreme in (np.max, np.amax, np.min, np.amin):
+    rule(extreme, lambda g, y, x, axis=None, *, keepdims=False: _to_extreme(g, y, x, axis), selects=True)
 
 
 # --- Products. The derivative is the product of the other factors; dividing the whole product by one would fail at 0.

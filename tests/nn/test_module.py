@@ -134,8 +134,8 @@ def test_keyword_arguments_reach_forward():
 
 def test_state_dict_is_a_snapshot():
     model = small()
-    state, before = model.state_dict(), values(model)
     optimizer = mg.optim.SGD(model.parameters(), lr=1.0)
+    state, before = model.state_dict(), values(model)
     np.sum(model(X) ** 2).backward()
     optimizer.step()
     assert values(model) != before
@@ -389,6 +389,14 @@ def test_dropout_of_an_impossible_share(p):
 def test_linear_names_itself_and_both_shapes(x):
     with pytest.raises(ValueError, match=r"linear of .*: expected .*, got x \(5, 4\) and weight \(2, 3\)"):
         nn.Linear(3, 2)(x)
+
+
+def test_parameters_and_buffers_are_copies():
+    array, block = np.ones(3, np.float32), Block()
+    block.scale = nn.Parameter(array)
+    block.register_buffer("other", array)
+    block.load_state_dict({**block.state_dict(), "scale": np.zeros(3), "other": np.zeros(3)})
+    assert array.tolist() == [1, 1, 1]
 
 
 def test_parameters_hold_floats():

@@ -217,14 +217,6 @@ def test_gradients_are_not_changed_by_the_step():
         assert p.grad.tolist() == [1, 1]
 
 
-def test_the_array_a_parameter_was_made_from_is_not_changed(make):
-    array = np.ones((3, 3), np.float32)
-    layer = nn.Linear(3, 3)
-    layer.weight = nn.Parameter(array)
-    train(layer, make(layer), 1)
-    assert array.tolist() == np.ones((3, 3)).tolist()
-
-
 def test_frozen_parameters_stay(make):
     model = model_of()
     model[0].weight.requires_grad = False
@@ -329,6 +321,7 @@ def test_state_remembers_how_often_each_parameter_moved(tmp_path):
 def test_state_dict_is_a_snapshot(make):
     model = model_of()
     optimizer = make(model)
+    model[0].bias.requires_grad = False  # then the steps of each parameter are counted by themselves
     train(model, optimizer, 2)
     state = optimizer.state_dict()
     before = pickle.dumps(state)

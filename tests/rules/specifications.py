@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import minigrad as mg
 import minigrad.nn.functional as F
 
 # --- Domains: a function (rng, shape) -> float64 array, no two entries close to each other or to a kink at 0
@@ -101,7 +102,10 @@ for domain, functions in UNARY.items():
     for f in functions:
         for shape in ((2, 3), (), (0, 2)):
             add(f, shape, of=domain)
-each(np.copy, [("astype", lambda x: x.astype(np.float64).astype(x.dtype), (2, 3))])
+each(np.copy, [
+    ("astype", lambda x: x.astype(np.float64).astype(x.dtype), (2, 3)),
+    ("to", lambda x: x.to("cpu") if isinstance(x, mg.Tensor) else x, (2, 3)),
+])  # fmt: skip
 for f in (F.sigmoid, F.softplus, F.leaky_relu, np.tanh):
     add(f, (4,), of=large, text="large")
 add(F.leaky_relu, (5,), negative_slope=0.3)
@@ -161,6 +165,8 @@ for f in (np.var, np.std):
     add(f, (5,), correction=1)
 for f in (np.sum, np.mean, np.prod):
     each(f, [("positional", lambda x, f=f: f(x, 1), (2, 3)), ("a=", lambda x, f=f: f(a=x, axis=-1), (2, 3))])
+for f in (np.amax, np.amin):
+    add(f, (2, 3), axis=1)
 each(np.sum, [("dtype=", lambda x: np.sum(x, axis=0, dtype=x.dtype), (2, 3))])
 each(np.mean, [("dtype=", lambda x: np.mean(x, 1, dtype=x.dtype), (2, 3))])
 for ord in (1, 2, 3, 1.5, -1, np.inf, -np.inf):

@@ -1,0 +1,461 @@
+"""One gradient per sample, from one forward and one backward pass.
+
+The gradient of sum_i l_i has lost track of who contributed what: a parameter is used by every sample, and the backward
+pass adds the samples up at that place. So we walk back over the same graph from all l_i at once, and where a parameter
+enters, keep one gradient per sample instead of the sum. This is exact only as long as row i of every result depends on
+row i of what it was computed from. `WAYS` lists the operations of which we know that, and everything else is refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from .autograd import _fitted, _leading_to, _own, _youngest_first, _zero_stays_zero, grad
+from .graph import RULES, Node
+from .losses.reduction import weighted
+from .nn import functional as F
+from .nn.module import Module
+from .rules.elementwise import cast, clip, select
+from .rules.indexing import gather, scatter
+from .rules.linear_algebra import contract
+from .rules.reductions import cumprod_last, cumsum_along, prod_last, root_sum_squares
+from .rules.shapes import join, pad_constant
+from .tensor import Tensor, as_array
+
+
+def per_sample_gradients(model: Module, loss: Callable[..., Any], X: Any, y: Any) -> dict[str, Any]:
+    """The gradient of every sample's own loss with respect to every parameter.
+
+    Row i is the derivative of l_i = loss(model(X), y, reduction="none")[i]. The gradient of a weighted loss is the
+    weighted sum of these rows.
+
+    Parameters
+    ----------
+    model : Module
+        Used in the mode that it is in; Dropout draws one mask for the batch, as in one step of training. Samples must
+        not interact: BatchNorm in training mode is refused, and so is all else that mixes rows.
+    loss : callable
+        A loss of ``mg.losses``, or ``functools.partial`` of one with weights or settings (weights then multiply the
+        rows); or any function (prediction, target) -> Tensor (N,).
+        Of multi-label losses, (N, K), the entries of a sample are added up.
+    X : array or Tensor, shape (N, ...)
+    y : whatever `loss` takes as targets of N samples
+
+    Returns
+    -------
+    dict of parameter name to array, shape (N, *parameter.shape)
+        In the parameter's dtype; zeros for a parameter that is not used. Frozen parameters are left out. No ``.grad`` is
+        touched. The arrays take N times the memory of the model.
+
+    Raises
+    ------
+    ValueError
+        If the loss has not N entries, if samples interact, or if a parameter reaches the loss through an operation
+        that is not known to keep samples apart; the message names the operation.
+
+    Examples
+    --------
+    >>> model = mg.nn.Linear(2, 1, bias=False)
+    >>> model.load_state_dict({"weight": [[1.0, 1.0]]})
+    >>> X, y = np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([[0.0], [0.0]])
+    >>> gradients = mg.per_sample_gradients(model, mg.losses.mse, X, y)
+    >>> gradients["weight"]  # 2 (z_i - y_i) x_i; here z = 1, 3
+    array([[[ 2.,  0.]],
+           [[ 6., 12.]]], dtype=float32)
+
+    References
+    ----------
+    Goodfellow, "Efficient per-example gradient computations" (2015), for linear layers; here for any graph.
+    """
+    _refuse_batch_norm(model)
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    data = as_array(X)
+    x = Tensor(data, requires_grad=data.dtype.kind == "f")  # so that the graph tells what depends on the samples
+    losses = losses_of_samples(loss, model(x), y)
+    if losses.shape[:1] != data.shape[:1]:
+        raise ValueError(
+            f"per_sample_gradients: X has {len(data)} samples, but the loss has shape {losses.shape}, expected "
+            f'({len(data)},): one value per sample, as reduction="none" gives'
+        )
+    found = _sweep(losses, parameters.values(), x)
+    others: set[int] = set()
+    return {
+        name: _own(found[p], others).data if p in found else np.zeros((len(data), *p.shape), p.dtype, like=p.data)
+        for name, p in parameters.items()
+    }
+
+
+def losses_of_samples(loss: Callable[..., Any], prediction: Any, target: Any, **weights: Any) -> Tensor:
+    """``loss(prediction, target)`` before any reduction; losses that know no ``reduction=`` give that by themselves."""
+    accepted = inspect.signature(loss).parameters.values()
+    reducible = any(p.name == "reduction" or p.kind is p.VAR_KEYWORD for p in accepted)
+    values = loss(prediction, target, **weights, **({"reduction": "none"} if reducible else {}))
+    if not isinstance(values, Tensor) or not values.requires_grad:
+        raise ValueError(
+            "the losses of the samples do not depend on any parameter that requires grad: let the model compute on "
+            "Tensors (no .data, .numpy() or detach() on the way), outside mg.no_grad(), with parameters not frozen"
+        )
+    return values
+
+
+def _refuse_batch_norm(model: Module) -> None:
+    if not isinstance(model, Module):
+        raise TypeError(f"expected a mg.nn.Module, which names its parameters, got a {type(model).__name__}")
+    for name, module in model.named_modules():
+        if module.training and any(base.__name__.startswith("BatchNorm") for base in type(module).__mro__):
+            raise ValueError(
+                f"per_sample_gradients: {name or 'the model'} is a {type(module).__name__} in training mode. It standardizes "
+                "with the mean and variance of the batch, so the loss of a sample depends on all others and no "
+                "gradient belongs to one sample. Use model.eval(), whose statistics are fixed, or LayerNorm"
+            )
+
+
+def class_gradient_share(
+    model: Module,
+    loss: Callable[..., Any],
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    parameters: Iterable[Tensor] | None = None,
+) -> Any:
+    """How much of the gradient comes from each class: ||G_c|| / sum_k ||G_k||, G_c = sum of w_i grad l_i over class c.
+
+    One forward pass and one backward pass per class, which starts at the losses of that class alone; no gradient
+    of a single sample is kept. The G_c add up to the gradient of the loss, their lengths need not.
+
+    Parameters
+    ----------
+    model : Module
+        BatchNorm is welcome: G_c is then the part of the batch's gradient that goes through the losses of class c.
+    loss : callable
+        As for ``per_sample_gradients``; it must take the weights that are given.
+    X : array or Tensor, shape (N, ...)
+    y : integer labels, shape (N,)
+        For predictions (N, K), 0..K-1; for predictions (N,), two classes: y > 0 is class 1, all else class 0.
+    sample_weight, class_weight : optional
+        Handed to `loss`.
+    parameters : iterable of Parameters, optional
+        Measure the gradient of these alone, e.g. ``[model[2].weight]``. Default: all that require grad.
+
+    Returns
+    -------
+    array, shape (K,)
+        Not negative, summing to 1; all zeros where no class has a gradient.
+
+    Raises
+    ------
+    ValueError
+        If labels and losses are not both (N,), or there are fewer than two classes.
+
+    Examples
+    --------
+    Untrained, a class's share is about its share of the samples; balanced weights make the shares about equal.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(100, 4)).astype(np.float32), np.repeat([0, 1], [90, 10])
+    >>> X[:, 0] += np.where(y == 0, 3, -3)
+    >>> model = mg.nn.Linear(4, 2, rng=0)
+    >>> share = mg.class_gradient_share(model, mg.losses.cross_entropy, X, y)
+    >>> np.round(share, 1)
+    array([0.9, 0.1], dtype=float32)
+    >>> share = mg.class_gradient_share(model, mg.losses.cross_entropy, X, y, class_weight=mg.weighting.balanced(y))
+    >>> np.round(share, 1)
+    array([0.5, 0.5], dtype=float32)
+    """
+    weights = {"sample_weight": sample_weight, "class_weight": class_weight}
+    prediction = model(X)
+    losses = losses_of_samples(loss, prediction, y, **{k: v for k, v in weights.items() if v is not None})
+    labels = as_array(y)
+    if prediction.ndim == 1:
+        labels = (labels > 0).astype(np.int64)
+    if losses.ndim != 1 or labels.shape != losses.shape or labels.dtype.kind not in "iu":
+        raise ValueError(
+            "class_gradient_share needs one class and one loss per sample, integer labels (N,) and losses (N,); "
+            f"got labels of {labels.dtype}, shape {labels.shape}, and losses of shape {losses.shape}"
+        )
+    k = prediction.shape[1] if prediction.ndim > 1 else 2
+    if parameters is None:
+        parameters = [p for p in model.parameters() if p.requires_grad]
+    wanted = list(parameters)
+    lengths = []
+    for c in range(k):
+        gradients = grad(losses, wanted, (labels == c).astype(losses.dtype))
+        lengths.append(np.sqrt(sum(np.vdot(g.data, g.data) for g in gradients)))
+    lengths = np.stack(lengths)
+    total = lengths.sum()
+    return lengths / np.where(total == 0, 1, total)
+
+
+# --- The walk
+
+
+def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
+    """The gradients (N, *shape) of the parameters.
+
+    Two kinds of gradient travel back. In `apart`, a gradient has the shape of the node's result, whose rows are the
+    samples: row i is the gradient of l_i, and the gradient of l_j with respect to row i is 0. Where a result serves
+    all samples alike (a parameter, or what was computed from parameters alone, such as ``weight.T``), every sample has
+    a gradient with respect to all of it: `shared`, shape (N, *shape).
+    """
+    n = len(losses)
+    root = losses._node or losses
+    apart: dict = {root: np.ones_like(losses.data)}
+    shared: dict = {}
+    nodes = _youngest_first([root])
+    parameters = set(parameters)
+    useful = _leading_to(parameters, nodes)
+    sampled = _leading_to([x], nodes)
+    ways = _ways()
+    behind_selection = False
+    for node in nodes:
+        if node not in useful:
+            continue
+        rule = node.rule
+        behind_selection |= rule.selects
+        vjps = rule.vjps or rule.vjps_of_each(len(node.args))
+        wanted = [(i, p, vjps[i]) for i, p in enumerate(node.parents) if p is not None and p in useful and vjps[i]]
+        g, everyone = apart.pop(node, None), shared.pop(node, None)
+        if g is not None:
+            way = entry_by_entry if rule.elementwise else ways.get(rule)
+            chosen = [way and way(node, i, g) for i, _, _ in wanted]
+            if all(chosen):
+                for (_, parent, vjp), how in zip(wanted, chosen, strict=True):
+                    gradient = _pulled_back(g, vjp if how is ROWS else how, node, behind_selection)
+                    if how is ROWS:
+                        _add(apart, parent, _fitted(gradient, parent, node))
+                    elif parent in sampled:
+                        raise _mixing(_culprit(parent, sampled, n))
+                    else:
+                        _add(shared, parent, _summed_per_sample(gradient, parent))
+            elif node in sampled:
+                raise _mixing(node) if way else _unknown(node)
+            else:  # made of parameters alone
+                everyone = _on_diagonal(g) if everyone is None else everyone + _on_diagonal(g)
+        if everyone is not None:
+            for _, parent, vjp in wanted:
+                pulled = [_fitted(_pulled_back(g, vjp, node, behind_selection), parent, node) for g in everyone]
+                if pulled:
+                    _add(shared, parent, np.stack(pulled))
+    for parameter in parameters & apart.keys():
+        _add(shared, parameter, _on_diagonal(apart[parameter]))
+    return shared
+
+
+def _pulled_back(g: Any, vjp: Callable[..., Any], node: Node, behind_selection: bool) -> Any:
+    gradient = vjp(g, node.y, *node.args, **(node.kwargs or {}))
+    return _zero_stays_zero(g, gradient) if behind_selection and node.rule.elementwise else gradient
+
+
+def _ways() -> dict:
+    """Rule to way. Every loss of ours computes l_i from row i of its prediction; that is the contract of losses/."""
+    ours = {function: row_by_row for function in RULES if _module(function).startswith(f"{__package__}.losses.")}
+    return {RULES[function]: way for function, way in (ours | WAYS).items()}
+
+
+def _module(function: Any) -> str:
+    return getattr(function, "__module__", None) or ""  # ufuncs have none
+
+
+def _add(gradients: dict, key: Any, gradient: Any) -> None:
+    gradients[key] = gradients[key] + gradient if key in gradients else gradient
+
+
+def _on_diagonal(g: Any) -> Any:
+    """(N, ...) to (N, N, ...): the gradient of l_i with respect to row j is row i where i = j, else 0."""
+    samples = np.arange(len(g), like=g)
+    whole = np.zeros((len(g), *g.shape), g.dtype, like=g)
+    whole[samples, samples] = g
+    return whole
+
+
+def _summed_per_sample(gradient: Any, parent: Any) -> Any:
+    """(N, *broadcast shape) to (N, *shape of parent): what the engine's sum_to does, but the samples stay apart."""
+    lead = gradient.ndim - parent.ndim
+    axes = tuple(
+        i for i, size in enumerate(gradient.shape) if i > 0 and size > 1 and (i < lead or parent.shape[i - lead] == 1)
+    )
+    gradient = np.sum(gradient, axes) if axes else gradient
+    shape = (gradient.shape[0], *parent.shape)
+    gradient = gradient if gradient.shape == shape else gradient.reshape(shape)
+    return gradient if gradient.dtype == parent.dtype else gradient.astype(parent.dtype)
+
+
+def _culprit(node: Any, sampled: set, n: int) -> Any:
+    """Of the nodes behind one that has no axis of samples any more: the one that took it away."""
+    while True:
+        below = [p for p in node.parents if p in sampled and isinstance(p, Node)]
+        if not below or below[0].shape[:1] == (n,):
+            return node
+        node = below[0]
+
+
+def _mixing(node: Any) -> ValueError:
+    shapes = ", ".join(str(np.shape(a)) for a, p in zip(node.args, node.parents, strict=True) if p is not None)
+    return ValueError(
+        f"per_sample_gradients: {node.rule.name} (shape {shapes} to {node.shape}) is not known to keep the samples apart "
+        "along axis 0. If it mixes them (a sum or mean over the batch, a transpose or reshape of axis 0, a product over "
+        "it), the loss of one depends on others and no gradient belongs to one sample. Keep the samples in axis 0 "
+        "throughout; or take N backward passes, mg.grad(losses[i], parameters)"
+    )
+
+
+def _unknown(node: Any) -> ValueError:
+    name = node.rule.name
+    return ValueError(
+        f"per_sample_gradients: no per-sample rule is known for {name}. If row i of its result depends on row i of its "
+        f"first argument alone, say so: mg.per_sample.WAYS[{name}] = mg.per_sample.row_by_row"
+    )
+
+
+# --- How operations treat samples
+#
+# A way is asked about argument i of a node whose result has the samples in axis 0; g is the gradient there, shape
+# (N, ...). It answers ROWS: row j of the result depends on row j of the argument alone, so that the ordinary vjp
+# keeps the samples apart. Or with the per-sample vjp of an argument that serves all samples: called as the ordinary one, it
+# returns (N, *shape), or what that was broadcast to. Or with None: it cannot vouch for either.
+
+ROWS = object()
+
+Way = Callable[[Node, int, Any], Any]
+
+
+def entry_by_entry(node: Node, i: int, _g: Any) -> Any:
+    """Functions that act on each entry by itself, after broadcasting."""
+    argument = node.parents[i]
+    return ROWS if argument.ndim == node.ndim and argument.shape[0] == node.shape[0] else node.rule.vjps[i]
+
+
+def row_by_row(node: Node, i: int, _g: Any) -> Any:
+    """Functions of one array whose row j of the result comes of row j of the array alone, whatever that row is."""
+    return ROWS if i == 0 and node.parents[0].shape[:1] == node.shape[:1] else None
+
+
+def along(axes_of: Callable[..., Any]) -> Way:
+    """Functions of one array that mix entries along some axes; `axes_of` says which, None for all."""
+
+    def way(node: Node, i: int, g: Any) -> Any:
+        axes = axes_of(*node.args, **(node.kwargs or {}))
+        if axes is None or 0 in normalize_axis_tuple(axes, node.parents[i].ndim, allow_duplicate=True):
+            return None
+        return row_by_row(node, i, g)
+
+    return way
+
+
+def _joined(node: Node, _i: int, _g: Any) -> Any:
+    return ROWS if node.kwargs and node.kwargs["axis"] > 0 else None
+
+
+def _linear(node: Node, i: int, _g: Any) -> Any:
+    if node.args[0].ndim < 2:
+        return None
+    return (ROWS, _linear_weight, node.rule.vjps[2])[i]
+
+
+def _linear_weight(g: Any, _y: Any, x: Any, _weight: Any, _bias: Any = None) -> Any:
+    if x.ndim == 2:
+        return np.einsum("no,ni->noi", g, x)  # a tenth faster than g[:, :, None] * x[:, None, :]
+    rows = x.reshape((len(x), -1, x.shape[-1]))
+    return g.reshape((*rows.shape[:2], g.shape[-1])).swapaxes(1, 2) @ rows
+
+
+def _matmul(node: Node, i: int, g: Any) -> Any:
+    a, b = node.args
+    rows_of_a = a.ndim >= 2 and a.ndim - (b.ndim == 1) == g.ndim and a.shape[0] == len(g)
+    rows_of_b = b.ndim >= 3 and b.ndim - (a.ndim == 1) == g.ndim and b.shape[0] == len(g)
+    if (rows_of_a, rows_of_b)[i]:
+        return ROWS
+    if max(a.ndim, b.ndim) > 2:  # a stack of products, one for each sample
+        return node.rule.vjps[i]
+    if a.ndim == 2:
+        return _matmul_weight
+    return (lambda g, _y, _a, b: g[:, None] * b.T) if i == 0 else None
+
+
+def _matmul_weight(g: Any, _y: Any, a: Any, b: Any) -> Any:
+    return a * g[:, None] if b.ndim == 1 else np.einsum("ni,no->nio", a, g)
+
+
+def _contract(node: Node, i: int, g: Any) -> Any:
+    """np.einsum: the samples are the result's first letter."""
+    inputs, output = node.args[0].split("->")
+    labels = inputs.split(",")
+    mine, sample = labels[i - 1], output[:1]
+    if sample not in mine:
+        return _contract_weight(i, sample)
+    first = mine[0] == sample and mine.count(sample) == 1 and node.parents[i].shape[0] == len(g)
+    return ROWS if first else None
+
+
+def _contract_weight(i: int, sample: str) -> Callable[..., Any]:
+    """Give each sample an operand of its own: then the ordinary vjp keeps them apart."""
+
+    def vjp(g: Any, y: Any, subscripts: str, *operands: Any) -> Any:
+        inputs, output = subscripts.split("->")
+        labels = inputs.split(",")
+        labels[i - 1] = sample + labels[i - 1]
+        copies = list(operands)
+        copies[i - 1] = np.broadcast_to(copies[i - 1], (len(g), *copies[i - 1].shape))
+        return RULES[contract].each(i, g, y, f"{','.join(labels)}->{output}", *copies)  # type: ignore[misc]
+
+    return vjp
+
+
+def _gathered(node: Node, _i: int, g: Any) -> Any:
+    """Indexing: send the numbers of the rows the same way and see whether each arrives in its own row."""
+    x, index = node.parents[0], node.args[1]
+    samples = np.arange(len(g), like=g)
+    if x.shape[:1] == (len(g),):
+        sent = np.broadcast_to(_in_rows(samples, x.ndim), x.shape)[index]
+        if (sent == _in_rows(samples, g.ndim)).all():
+            return ROWS
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [p for p in parts if getattr(p, "ndim", 0)]
+    if not arrays or arrays[0] is not parts[0] or any(p.dtype.kind not in "iu" for p in arrays):
+        return None
+    looked_up = np.broadcast_shapes(*(p.shape for p in arrays))
+    if looked_up[0] != len(g):
+        return None
+    own = (_in_rows(samples, len(looked_up)), *parts)  # each sample picks from a table of its own
+    return lambda g, _y, _x, _index: scatter(g, own, (len(g), *x.shape))
+
+
+def _in_rows(samples: Any, ndim: int) -> Any:
+    return samples.reshape((-1, *[1] * (ndim - 1)))
+
+
+def _moved(order: Any) -> list[int] | None:
+    return None if order is None else [i for i, axis in enumerate(order) if axis != i]
+
+
+WAYS: dict[Any, Way] = {  # all element-wise ufuncs besides
+    **dict.fromkeys((select, clip, cast, weighted, np.copy, np.broadcast_to), entry_by_entry),
+    **dict.fromkeys((F.relu, F.leaky_relu, F.sigmoid, F.softplus, F.erf), entry_by_entry),
+    **dict.fromkeys((np.reshape, np.squeeze, np.expand_dims), row_by_row),
+    **dict.fromkeys((np.sum, np.mean, np.max, np.min), along(lambda x, axis=None, *, keepdims=False: axis)),
+    **dict.fromkeys((F.logsumexp,), along(lambda x, axis=-1, keepdims=False: axis)),
+    **dict.fromkeys((F.softmax, F.log_softmax), along(lambda x, axis=-1: axis)),
+    **dict.fromkeys((np.flip, cumsum_along), along(lambda x, axis=None: axis)),
+    **dict.fromkeys((np.tril, np.triu), along(lambda m, k=0: -1)),
+    **dict.fromkeys((prod_last, cumprod_last), along(lambda x: -1)),
+    **dict.fromkeys((np.linalg.inv, np.linalg.det), along(lambda a: (-2, -1))),
+    F.standardize: along(lambda x, axes, eps: axes),
+    np.swapaxes: along(lambda x, axis1, axis2: (axis1, axis2)),
+    np.moveaxis: along(lambda x, source, destination: np.ravel([source, destination]).tolist()),
+    root_sum_squares: along(lambda x, axis, keepdims: axis),
+    np.roll: along(lambda x, shift, axis=None: axis),
+    np.transpose: along(lambda x, axes=None: _moved(axes)),
+    pad_constant: along(lambda x, width, value: [i for i, (before, after) in enumerate(width) if before or after]),
+    join: _joined,
+    gather: _gathered,
+    np.matmul: _matmul,
+    contract: _contract,
+    F.linear: _linear,
+}

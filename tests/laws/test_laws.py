@@ -1,0 +1,250 @@
+"""Every loss keeps the laws, on drawn data too, and a broken one is caught by the law that it breaks."""
+
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minigrad as mg
+from minigrad.losses import LawError, check_laws, cross_entropy, reduce
+from minigrad.losses.reduction import gathered
+from tests.losses.cases import CASES
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", CASES)
+def test_every_loss_keeps_the_laws(name, dtype):
+    case = CASES[name]
+    z, t = case.data(np.random.default_rng(1), 7, 3)
+    report = check_laws(case.loss, z.astype(dtype), t, kind=case.kind, closed_form=case.closed_form, skip=case.skip)
+    assert set(report.skipped) <= {5, 10}
+    assert (10 in report.skipped) == (case.kind != "multiclass")
+
+
+@pytest.mark.parametrize("name", CASES)
+@settings(max_examples=12, deadline=None)
+@given(drawn=st.data())
+def test_laws_hold_for_drawn_weights_labels_and_shapes(name, drawn):
+    case = CASES[name]
+    n, k = drawn.draw(st.integers(1, 6), "N"), drawn.draw(st.integers(1, 4), "K")
+    z, t = case.data(np.random.default_rng(drawn.draw(st.integers(0, 2**32), "seed")), n, k)
+    weights = st.sampled_from([0.0, 0.1, 0.5, 1.0, 7.0])
+    shape = drawn.draw(st.sampled_from([(n,), z.shape] if case.kind == "multilabel" else [(n,)]), "weights' shape")
+    w = drawn.draw(st.lists(weights, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))), "w")
+    classes = k if case.kind in ("multiclass", "multilabel") else 2
+    v = drawn.draw(st.lists(weights, min_size=classes, max_size=classes), "class weights")
+    check_laws(
+        case.loss,
+        z.astype(drawn.draw(st.sampled_from([np.float32, np.float64]), "dtype")),
+        t,
+        kind=case.kind,
+        sample_weight=np.reshape(w, shape),
+        class_weight=v if z.ndim == 2 or case.kind != "regression" else None,
+        closed_form=case.closed_form,
+        skip=case.skip,
+    )
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary", "regression", "multilabel", "signs"])
+def test_default_data_suit_every_kind(kind):
+    case = next(case for case in CASES.values() if case.kind == kind)
+    assert check_laws(case.loss, kind=kind, dtype=np.float32).ok
+
+
+# --- Losses wrong on purpose
+
+
+def entropies(z, t):
+    """Cross-entropy the long way, per sample."""
+    return np.log(np.sum(np.exp(z), axis=1)) - z[np.arange(len(t)), t]
+
+
+def right_weights(w, v, z, t):
+    return w, gathered(v, t, 3, z.dtype)
+
+
+def planted(values=entropies, weights=right_weights, how=lambda r: r):
+    """A loss put together from three steps, each of which can be planted wrong."""
+
+    def loss(z, t, *, sample_weight=None, class_weight=None, reduction="mean"):
+        w, v = weights(sample_weight, class_weight, z, t)
+        return reduce(values(z, t), w, how(reduction), class_weight=v)
+
+    return loss
+
+
+def test_planted_with_nothing_wrong_keeps_the_laws():
+    assert check_laws(planted()).skipped == []
+
+
+# Weights wrong on purpose: (sample_weight, class_weight, prediction, target) -> sample_weight, gathered class_weight
+
+
+def sample_weight_forgotten(_w, v, z, t):
+    return None, gathered(v, t, 3, z.dtype)
+
+
+def class_weight_forgotten(w, _v, _z, _t):
+    return w, None
+
+
+def applied_twice(w, v, z, t):
+    return None if w is None else w * w, gathered(v, t, 3, z.dtype)
+
+
+def by_column(w, v, z, _t):
+    """The class weight of the column with the largest logit, not of the label."""
+    return w, None if v is None else v[np.argmax(z, axis=1)]
+
+
+def without_gradient(w, v, z, t):
+    return w.data if isinstance(w, mg.Tensor) else w, gathered(v, t, 3, z.dtype)
+
+
+def two_for_none(w, v, z, t):
+    return 2 * np.ones(len(t)) if w is None else w, gathered(v, t, 3, z.dtype)
+
+
+def class_weight_outside_the_sum(z, t, *, sample_weight=None, class_weight=None, reduction="mean"):
+    """Divides by the sum of the sample weights alone."""
+    values = entropies(z, t) * (1 if class_weight is None else class_weight[t])
+    return reduce(values, sample_weight, reduction)
+
+
+@mg.primitive
+def sine(x):
+    return np.sin(x)
+
+
+@mg.primitive
+def cosine_once(x):
+    return np.cos(x)
+
+
+mg.rule(sine, lambda g, _y, x: g * cosine_once(x))
+mg.rule(cosine_once, lambda g, _y, x: g * x)  # wrong, and seen by second derivatives only
+
+
+@mg.primitive
+def tripled(x):
+    return 3 * x
+
+
+mg.rule(tripled, lambda g, _y, _x: g)
+
+BROKEN = {
+    "sample_weight forgotten": (planted(weights=sample_weight_forgotten), [0, 1, 2, 3, 5, 7, 8, 9]),
+    "class_weight forgotten": (planted(weights=class_weight_forgotten), [5]),
+    "sample_weight applied twice": (planted(weights=applied_twice), [0, 2, 3, 5, 7, 8, 9]),
+    "class_weight by column": (planted(weights=by_column), [5]),
+    "class_weight not in the sum of weights": (class_weight_outside_the_sum, [5]),
+    "weights without gradient": (planted(weights=without_gradient), [9]),
+    "all weights 2 where there are none": (planted(weights=two_for_none), [0, 5, 6, 8, 9]),
+    "'mean' divides by sum w": (planted(how=lambda r: "weighted_mean" if r == "mean" else r), [0, 3, 7, 8, 9]),
+    "'weighted_mean' divides by N": (
+        planted(how=lambda r: "mean" if r == "weighted_mean" else r),
+        [0, 1, 2, 3, 7, 8, 9],
+    ),
+    "a number D ignored": (planted(how=lambda r: r if isinstance(r, str) else "mean"), [0, 1, 7, 8, 9]),
+    "batch-coupled": (planted(lambda z, t: entropies(z - z.mean(axis=0), t)), [1, 2, 7]),
+    "depends on the order": (planted(lambda z, t: entropies(z, t) * np.arange(1, len(t) + 1)), [1, 2, 4, 7]),
+    "not invariant to shifts": (planted(lambda z, t: entropies(z, t) + 0.1 * np.square(z).sum(axis=1)), [10]),
+    "wrong rule": (planted(lambda z, t: tripled(entropies(z, t))), [11, 12]),
+    "wrong second derivative": (planted(lambda z, t: sine(entropies(z, t))), [12]),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_loss_fails_the_laws_that_it_breaks(name):
+    loss, laws = BROKEN[name]
+    report = check_laws(loss, raise_on_failure=False)
+    assert not report
+    assert report.failed == laws
+
+
+def test_every_law_fails_for_some_broken_loss():
+    assert {law for _, laws in BROKEN.values() for law in laws} == set(range(13))
+
+
+def test_a_wrong_closed_form_fails_law_11():
+    report = check_laws(cross_entropy, closed_form=lambda z, t: z, raise_on_failure=False)
+    assert report.failed == [11]
+    assert "closed form, value: autograd gives" in str(report)
+
+
+# --- The report
+
+
+def test_the_report_says_which_law_failed_with_both_sides_and_the_sample():
+    z = np.zeros((3, 3))  # every loss is log 3
+    loss = planted(weights=by_column)
+    report = check_laws(loss, z, [0, 1, 1], class_weight=[1.0, 3.0, 2.0], raise_on_failure=False)
+    failed = next(r for r in report.results if r.status == "FAILED")
+    assert (failed.number, failed.sample) == (5, 1)
+    assert failed.difference == pytest.approx(2 * np.log(3))
+    assert str(report).splitlines()[0] == "loss breaks 1 of 13 laws (multiclass, prediction of shape (3, 3), float64)"
+    assert str(failed) == (
+        "   5  FAILED   class_weight = the same weights gathered per sample\n"
+        "      none, value: class_weight gives 1.09861, the same weights gathered per sample gives 3.29584 "
+        "at sample 1; max difference 2.2"
+    )
+
+
+def test_a_broken_loss_raises_an_error_that_carries_the_report():
+    with pytest.raises(LawError, match="10  FAILED   softmax: a constant added") as caught:
+        check_laws(BROKEN["not invariant to shifts"][0])
+    assert caught.value.report.failed == [10]
+    again = pickle.loads(pickle.dumps(LawError(check_laws(cross_entropy))))
+    assert again.report.ok
+
+
+def test_skipped_laws_give_their_reason():
+    def plain(z, t, *, sample_weight=None, reduction="mean"):
+        return cross_entropy(z, t, sample_weight=sample_weight, reduction=reduction)
+
+    report = check_laws(plain, skip={12: "too slow"})
+    assert report.skipped == [5, 12]
+    assert "the loss has no parameter class_weight" in str(report)
+    assert "too slow" in str(report)
+
+
+def test_a_loss_that_raises_or_leaves_the_graph_is_reported():
+    def refuses(*_data, **_options):
+        raise RuntimeError("no such luck")
+
+    def leaves(z, t, *, sample_weight=None, class_weight=None, reduction="mean"):
+        return cross_entropy(z.data, t, sample_weight=sample_weight, class_weight=class_weight, reduction=reduction)
+
+    report = check_laws(refuses, raise_on_failure=False)
+    assert report.failed == list(range(13))
+    assert "raised RuntimeError: no such luck" in str(report)
+    assert "the loss of a Tensor must be a Tensor, this one is a " in str(check_laws(leaves, raise_on_failure=False))
+
+
+def test_a_loss_of_another_shape_is_reported():
+    def columns(z, t, *, sample_weight=None, class_weight=None, reduction="mean"):
+        loss = cross_entropy(z, t, sample_weight=sample_weight, class_weight=class_weight, reduction=reduction)
+        return loss.reshape(-1, 1) if reduction == "none" and sample_weight is not None else loss
+
+    assert "gives shape (7, 1), sum w_i l_i" in str(check_laws(columns, raise_on_failure=False))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "ranking"}, "unknown kind 'ranking': expected one of multiclass"),
+        ({"prediction": np.zeros((2, 2))}, "prediction and target together"),
+        ({"skip": {99: "?"}}, r"skip names laws \[99\], there are 0..12"),
+        ({"prediction": np.zeros(2), "target": [0, 1]}, r"'multiclass' has 2 dimensions, this one has shape \(2,\)"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        check_laws(cross_entropy, **arguments)
+
+
+def test_a_partial_is_called_by_its_function():
+    assert str(check_laws(partial(cross_entropy, label_smoothing=0.0))).startswith("cross_entropy keeps the laws")
