@@ -57,8 +57,6 @@ def numpy_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[n
     velocity = [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
     X, y = problem.X, problem.y
     rows = np.arange(len(y))
-    w = problem.class_weight[y]
-    w = (w / w.sum())[:, None]
 
     def step() -> None:
         inputs = [X]
@@ -70,12 +68,14 @@ def numpy_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[n
         z = inputs[-1] @ W.T
         z += b
         z -= z.max(axis=1, keepdims=True)
+        w = problem.class_weight[y]
+        w /= w.sum()
         g = np.exp(z)
         total = g.sum(axis=1, keepdims=True)
-        float((w[:, 0] * (np.log(total[:, 0]) - z[rows, y])).sum())  # the loss itself
+        float((w * (np.log(total[:, 0]) - z[rows, y])).sum())  # the loss itself
         g /= total
         g[rows, y] -= 1
-        g *= w
+        g *= w[:, None]
         for i in range(len(layers) - 1, -1, -1):
             (W, b), (vW, vb), x = layers[i], velocity[i], inputs[i]
             gW, gb = g.T @ x, g.sum(axis=0)

@@ -186,7 +186,7 @@ def _by_position(function: Callable, args: Sequence, kwargs: dict) -> tuple[Sequ
     """Tensors given by keyword, and what stands before them, moved to where the rule looks for them."""
     tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
     try:
-        parameters = inspect.signature(function).parameters
+        parameters = dict(inspect.signature(function).parameters)
     except ValueError:  # built-in functions have no signature
         parameters = {}
     if any(name not in parameters or parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in tensors):

@@ -31,7 +31,7 @@ def learn_to_reweight(
     *,
     method: str = "double_backward",
 ) -> Any:
-    """Weights of a batch: how well the gradient of each sample agrees with that of a validation batch (Ren et al. 2018).
+    """Weights of a batch: how well each sample's gradient agrees with that of a validation batch (Ren et al. 2018).
 
     Take a step of SGD in which sample i has the weight eps_i, theta(eps) = theta - lr grad sum_i eps_i l_i (eq. 5), and
     ask at eps = 0 how the validation loss L_val then changes with eps_i (eq. 7-9, 12):
@@ -49,8 +49,8 @@ def learn_to_reweight(
     X, y : the batch that shall get weights, N samples
     X_val, y_val : a batch of samples that are trusted (clean, balanced)
     method : {"double_backward", "per_sample"}
-        The same weights in two ways: differentiate through the step (works for every model), or form the N gradients and
-        their products with grad L_val (samples must not interact). With Dropout, each draws masks of its own.
+        The same weights in two ways: differentiate through the step (works for every model), or form the N gradients
+        and their products with grad L_val (samples must not interact). With Dropout, each draws masks of its own.
 
     Returns
     -------
@@ -140,7 +140,8 @@ class MetaWeightNet(nn.Module):
 
     References
     ----------
-    Shu, Xie, Yi, Zhao, Zhou, Xu & Meng, "Meta-Weight-Net: Learning an Explicit Mapping For Sample Weighting", NeurIPS 2019.
+    Shu, Xie, Yi, Zhao, Zhou, Xu & Meng, "Meta-Weight-Net: Learning an Explicit Mapping For Sample Weighting",
+    NeurIPS 2019.
     """
 
     def __init__(self, hidden: int = 100, *, rng: Rng = None) -> None:
@@ -170,7 +171,7 @@ def meta_weight_step(
     *,
     lr: float,
 ) -> Any:
-    """Improve a MetaWeightNet by one step and return the weights that it now gives to a batch (Shu et al. 2019, Algorithm 1).
+    """Improve a MetaWeightNet by one step; return the weights that it now gives to a batch (Shu et al. 2019, Alg. 1).
 
         theta(Theta) = theta - lr (1/N) sum_i V(l_i; Theta) grad l_i      a step of SGD, not taken
         Theta       <- Theta - step of `optimizer` along d L_meta(theta(Theta)) / d Theta

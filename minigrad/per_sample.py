@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .autograd import _fitted, _leading_to, _own, _youngest_first, _zero_stays_zero, grad
+from .autograd import _fitted, _leading_to, _not_differentiable, _own, _youngest_first, _zero_stays_zero, grad
 from .graph import RULES, Node
 from .losses.reduction import weighted
 from .nn import functional as F
@@ -49,8 +49,8 @@ def per_sample_gradients(model: Module, loss: Callable[..., Any], X: Any, y: Any
     Returns
     -------
     dict of parameter name to array, shape (N, *parameter.shape)
-        In the parameter's dtype; zeros for a parameter that is not used. Frozen parameters are left out. No ``.grad`` is
-        touched. The arrays take N times the memory of the model.
+        In the parameter's dtype; zeros for a parameter that is not used. Frozen parameters are left out, and no
+        ``.grad`` is touched. The arrays take N times the memory of the model.
 
     Raises
     ------
@@ -109,9 +109,9 @@ def _refuse_batch_norm(model: Module) -> None:
     for name, module in model.named_modules():
         if module.training and any(base.__name__.startswith("BatchNorm") for base in type(module).__mro__):
             raise ValueError(
-                f"per_sample_gradients: {name or 'the model'} is a {type(module).__name__} in training mode. It standardizes "
-                "with the mean and variance of the batch, so the loss of a sample depends on all others and no "
-                "gradient belongs to one sample. Use model.eval(), whose statistics are fixed, or LayerNorm"
+                f"per_sample_gradients: {name or 'the model'} is a {type(module).__name__} in training mode. It "
+                "standardizes with the mean and variance of the batch, so the loss of a sample depends on all others "
+                "and no gradient belongs to one sample. Use model.eval(), whose statistics are fixed, or LayerNorm"
             )
 
 
@@ -152,7 +152,7 @@ def class_gradient_share(
     Raises
     ------
     ValueError
-        If labels and losses are not both (N,), or there are fewer than two classes.
+        If labels and losses are not both (N,).
 
     Examples
     --------
@@ -184,11 +184,8 @@ def class_gradient_share(
     if parameters is None:
         parameters = [p for p in model.parameters() if p.requires_grad]
     wanted = list(parameters)
-    lengths = []
-    for c in range(k):
-        gradients = grad(losses, wanted, (labels == c).astype(losses.dtype))
-        lengths.append(np.sqrt(sum(np.vdot(g.data, g.data) for g in gradients)))
-    lengths = np.stack(lengths)
+    of_class = [grad(losses, wanted, (labels == c).astype(losses.dtype)) for c in range(k)]
+    lengths = np.sqrt(np.stack([sum(np.vdot(g.data, g.data) for g in gradients) for gradients in of_class]))
     total = lengths.sum()
     return lengths / np.where(total == 0, 1, total)
 
@@ -220,14 +217,17 @@ def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
         rule = node.rule
         behind_selection |= rule.selects
         vjps = rule.vjps or rule.vjps_of_each(len(node.args))
-        wanted = [(i, p, vjps[i]) for i, p in enumerate(node.parents) if p is not None and p in useful and vjps[i]]
+        wanted: list[tuple[int, Any, Any]] = [(i, p, vjps[i]) for i, p in enumerate(node.parents) if p in useful]
+        for _, parent, vjp in wanted:
+            if vjp is None:
+                raise _not_differentiable(node, parent)
         g, everyone = apart.pop(node, None), shared.pop(node, None)
         if g is not None:
             way = entry_by_entry if rule.elementwise else ways.get(rule)
             chosen = [way and way(node, i, g) for i, _, _ in wanted]
             if all(chosen):
                 for (_, parent, vjp), how in zip(wanted, chosen, strict=True):
-                    gradient = _pulled_back(g, vjp if how is ROWS else how, node, behind_selection)
+                    gradient = _pulled_back(vjp if how is ROWS else how, g, node, behind_selection)
                     if how is ROWS:
                         _add(apart, parent, _fitted(gradient, parent, node))
                     elif parent in sampled:
@@ -240,17 +240,19 @@ def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
                 everyone = _on_diagonal(g) if everyone is None else everyone + _on_diagonal(g)
         if everyone is not None:
             for _, parent, vjp in wanted:
-                pulled = [_fitted(_pulled_back(g, vjp, node, behind_selection), parent, node) for g in everyone]
-                if pulled:
-                    _add(shared, parent, np.stack(pulled))
+                one_by_one = [_pulled_back(vjp, everyone[i, ...], node, behind_selection) for i in range(n)]
+                if n:
+                    _add(shared, parent, np.stack([_fitted(gradient, parent, node) for gradient in one_by_one]))
     for parameter in parameters & apart.keys():
         _add(shared, parameter, _on_diagonal(apart[parameter]))
     return shared
 
 
-def _pulled_back(g: Any, vjp: Callable[..., Any], node: Node, behind_selection: bool) -> Any:
-    gradient = vjp(g, node.y, *node.args, **(node.kwargs or {}))
-    return _zero_stays_zero(g, gradient) if behind_selection and node.rule.elementwise else gradient
+def _pulled_back(vjp: Callable[..., Any], g: Any, node: Node, behind_selection: bool) -> Any:
+    kwargs = node.kwargs or {}
+    if behind_selection and node.rule.elementwise:
+        return _zero_stays_zero(vjp, g, node.y, node.args, kwargs)
+    return vjp(g, node.y, *node.args, **kwargs)
 
 
 def _ways() -> dict:
@@ -299,10 +301,10 @@ def _culprit(node: Any, sampled: set, n: int) -> Any:
 def _mixing(node: Any) -> ValueError:
     shapes = ", ".join(str(np.shape(a)) for a, p in zip(node.args, node.parents, strict=True) if p is not None)
     return ValueError(
-        f"per_sample_gradients: {node.rule.name} (shape {shapes} to {node.shape}) is not known to keep the samples apart "
-        "along axis 0. If it mixes them (a sum or mean over the batch, a transpose or reshape of axis 0, a product over "
-        "it), the loss of one depends on others and no gradient belongs to one sample. Keep the samples in axis 0 "
-        "throughout; or take N backward passes, mg.grad(losses[i], parameters)"
+        f"per_sample_gradients: {node.rule.name} (shape {shapes} to {node.shape}) mixes samples, or moves them out of "
+        "axis 0: a sum or mean over the batch, a product over it, a transpose or reshape of it. Then the loss of one "
+        "depends on others and no gradient belongs to one sample. Keep the samples in axis 0, each on its own; where "
+        "that is not possible, take N backward passes, mg.grad(losses[i], parameters)"
     )
 
 
@@ -318,8 +320,8 @@ def _unknown(node: Any) -> ValueError:
 #
 # A way is asked about argument i of a node whose result has the samples in axis 0; g is the gradient there, shape
 # (N, ...). It answers ROWS: row j of the result depends on row j of the argument alone, so that the ordinary vjp
-# keeps the samples apart. Or with the per-sample vjp of an argument that serves all samples: called as the ordinary one, it
-# returns (N, *shape), or what that was broadcast to. Or with None: it cannot vouch for either.
+# keeps the samples apart. Or with the per-sample vjp of an argument that serves all samples: called as the ordinary
+# one, it returns (N, *shape), or what that was broadcast to. Or with None: it cannot vouch for either.
 
 ROWS = object()
 

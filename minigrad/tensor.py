@@ -401,7 +401,10 @@ def as_array(data: Any) -> Any:
         first = _first_entry(data)
         if isinstance(first, Tensor):
             raise TypeError("a Tensor cannot be made from a list of Tensors: join them with np.stack(list)")
-        array = np.asarray(data)
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"this data is not one array; check for rows of different lengths ({error})") from None
         if array.dtype == np.float64 and not hasattr(first, "dtype"):
             array = array.astype(np.float32)
     if array.dtype.kind not in "fiubc":

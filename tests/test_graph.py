@@ -13,9 +13,8 @@ def leaf(x, dtype=np.float64):
     return mg.tensor(np.asarray(x, dtype), requires_grad=True)
 
 
-@pytest.fixture
-def scratch(monkeypatch):
-    """Rules made in a test are forgotten after it."""
+@pytest.fixture(autouse=True)
+def _rules_made_in_a_test_are_forgotten_after_it(monkeypatch):
     for function, rule in list(RULES.items()):
         monkeypatch.setitem(RULES, function, rule)
     before = set(RULES)
@@ -67,7 +66,7 @@ def test_no_grad_does_not_reach_other_threads():
 # --- Operations of one's own
 
 
-def test_a_user_can_add_an_operation(scratch):
+def test_a_user_can_add_an_operation():
     @mg.primitive
     def scaled(x, w, factor=1.0):
         """x * w * factor"""
@@ -86,7 +85,7 @@ def test_a_user_can_add_an_operation(scratch):
     assert mg.gradcheck(scaled, [x.data, w.data], order=2).ok
 
 
-def test_a_variadic_operation(scratch):
+def test_a_variadic_operation():
     @mg.primitive
     def total(*arrays, scale=1.0):
         return sum(arrays) * scale
@@ -104,13 +103,13 @@ OWN = {
 
 
 @pytest.mark.parametrize(("function", "call"), OWN.values(), ids=OWN)
-def test_a_users_own_rule_for_a_numpy_function(scratch, function, call):
+def test_a_users_own_rule_for_a_numpy_function(function, call):
     mg.rule(function, lambda g, _y, _x: g * 5)
     x = leaf([2.6, 1.4])
     assert mg.grad(np.sum(call(x)), x).tolist() == [5, 5]
 
 
-def test_options_with_an_underscore_may_be_given_by_name(scratch):
+def test_options_with_an_underscore_may_be_given_by_name():
     @mg.primitive
     def shifted(x, by):
         return x + by
@@ -121,7 +120,10 @@ def test_options_with_an_underscore_may_be_given_by_name(scratch):
 
 
 REFUSED_RULES = {
-    "plain function": (lambda: mg.rule(len, lambda g, y, x: g), "never sees calls of a plain Python function.*@mg.primitive"),
+    "plain function": (
+        lambda: mg.rule(len, lambda g, y, x: g),
+        "never sees calls of a plain Python function.*@mg.primitive",
+    ),
     "no vjp": (lambda: mg.rule(np.exp), r"rule\(exp\) needs at least one vjp"),
     "few parameters": (lambda: mg.rule(np.exp, lambda g, y: g), r"the rule of exp: .*vjp\(g, y, \*arguments of exp\)"),
     "few parameters, each": (lambda: mg.rule(np.exp, each=lambda i, g, y: g), "at least three parameters"),
@@ -146,7 +148,7 @@ def test_a_primitive_without_a_rule():
 
 def primitive_with(vjp):
     @mg.primitive
-    def flat(x, other=None):
+    def flat(x, _other=None):
         return x.reshape(-1) * 2
 
     mg.rule(flat, vjp)
@@ -164,21 +166,21 @@ WRONG_GRADIENTS = {
 
 @pytest.mark.parametrize(("vjp", "given"), WRONG_GRADIENTS.values(), ids=WRONG_GRADIENTS)
 @pytest.mark.parametrize("create_graph", [False, True])
-def test_a_gradient_of_the_wrong_shape_names_rule_and_argument(scratch, vjp, given, create_graph):
+def test_a_gradient_of_the_wrong_shape_names_rule_and_argument(vjp, given, create_graph):
     x = leaf(np.ones((2, 3)))
     y = np.sum(primitive_with(vjp)(x))
     with pytest.raises(ValueError, match=rf"the rule of flat gave {given} as the gradient of argument 0.*\(2, 3\)"):
         y.backward(create_graph=create_graph)
 
 
-def test_a_gradient_for_an_argument_without_a_vjp_is_refused(scratch):
+def test_a_gradient_for_an_argument_without_a_vjp_is_refused():
     x = leaf(np.ones((2, 3)))
     y = np.sum(primitive_with(lambda g, _y, _x, _o=None: 2 * g.reshape(_x.shape))(x, x[0]))
     with pytest.raises(TypeError, match=r"flat has no derivative with respect to argument 1: .*t\.detach\(\)"):
         y.backward()
 
 
-def test_tensors_by_keyword_where_there_is_no_position(scratch):
+def test_tensors_by_keyword_where_there_is_no_position():
     @mg.primitive
     def scaled(x, *, by):
         return x * by

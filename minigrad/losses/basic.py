@@ -335,7 +335,8 @@ def hinge(
     margins = as_array(margin)
     if margins.shape not in ((), (2,)) or not np.isfinite(margins).all():
         raise ValueError(f"hinge: margin must be a finite number, or two (of -1, of +1), got {margin}")
-    m = np.broadcast_to(margins, (2,)).astype(z.dtype)[positive]
+    low, high = np.broadcast_to(margins, (2,)).tolist()
+    m = np.where(positive, high, low).astype(z.dtype)
     signs = (2 * positive - 1).astype(z.dtype)
     per_class = gathered(class_weight, positive, 2, z.dtype, keys)
     return reduce(np.maximum(m - signs * z, 0), sample_weight, reduction, class_weight=per_class)

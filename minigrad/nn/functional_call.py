@@ -19,8 +19,8 @@ def functional_call(model: Module, parameters: dict[str, Tensor], *inputs: Any, 
     ----------
     model : Module
     parameters : dict of parameter name to Tensor
-        Parameters that are not named keep their own values. One that the model shares is replaced wherever it is used, by
-        whichever of its names.
+        Parameters that are not named keep their own values. One that the model shares is replaced wherever it is
+        used, under whichever of its names it is given.
     *inputs, **options
         Handed to the model.
 
@@ -48,8 +48,8 @@ def functional_call(model: Module, parameters: dict[str, Tensor], *inputs: Any, 
             raise ValueError(f"functional_call: {name} has shape {known[name].shape}, got {value.shape}")
         if swaps.setdefault(id(known[name]), value) is not value:
             raise ValueError(
-                f"functional_call: {name} is a shared parameter and was given two values; name it once, or give all its "
-                "names the same Tensor"
+                f"functional_call: {name} is a shared parameter and was given two values: name it once, or give all "
+                "its names the same Tensor"
             )
     places = [
         (vars(module), name, value)

@@ -109,7 +109,8 @@ def _on_diagonal(rows, columns, offset):
 @composite(np.diagonal)
 def diagonal(a, offset=0, axis1=0, axis2=1):
     moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    return moved[(..., *_on_diagonal(*moved.shape[-2:], offset))]
+    rows, columns = moved.shape[-2:]
+    return moved[(..., *_on_diagonal(rows, columns, offset))]
 
 
 @composite(np.diag)

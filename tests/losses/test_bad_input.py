@@ -154,7 +154,7 @@ BAD = {
         True,
     ),
     "label too large": Bad(
-        lambda z, t, k: {"target": np.array([0, 1, 3, 2, 4])},
+        lambda z, t, k: {"target": np.array([0, 1, 3, 2, 1])},
         ValueError,
         r"labels must lie in 0..2 \(logits of shape \(5, 3\)\), but sample 2 has label 3",
         ("multiclass",),

@@ -68,7 +68,9 @@ TABLE: list[Specification] = []
 
 def add(function, *shapes, of=real, text="", call=None, **options):
     """A line of the table: `function` (or `call`, where it needs more than options) on arrays of these shapes."""
-    name = f"{function.__module__}.{function.__name__}" if "linalg" in (function.__module__ or "") else function.__name__
+    name = (
+        f"{function.__module__}.{function.__name__}" if "linalg" in (function.__module__ or "") else function.__name__
+    )
     said = text or ", ".join(f"{k}={v}" for k, v in options.items())
     label = f"{name.replace('numpy.', '')}({' '.join(map(str, shapes))}{'; ' + said if said else ''})"
     domains = of if isinstance(of, tuple) else (of,) * len(shapes)
@@ -311,7 +313,8 @@ each(np.trace, [("axes", lambda x: np.trace(x, axis1=-1, axis2=0), (2, 3, 4))])
 # --- Products
 
 MATMUL = [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((2, 2, 3), (3, 2)), ((3,), (2, 3, 2)),
-          ((2, 2, 3), (3,)), ((2, 3), (2, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)), ((2, 0), (0, 3)), ((0, 2), (2,))]  # fmt: skip
+          ((2, 2, 3), (3,)), ((2, 3), (2, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)), ((2, 0), (0, 3)), ((0, 2), (2,)),
+          ]  # fmt: skip
 for shapes in MATMUL:
     add(np.matmul, *shapes)
 DOT = [((), ()), ((), (2, 3)), ((2,), ()), *MATMUL[:5], ((3,), (2, 3, 2)), ((2, 3), (2, 3, 2)), ((2, 2, 3), (2, 3, 2))]
@@ -330,7 +333,8 @@ EINSUM = {
     "ii->i": ((3, 3),), "iij->j": ((2, 2, 3),), "iii->i": ((2, 2, 2),), "i,i": ((3,), (3,)), "i,j": ((2,), (3,)),
     "ij->ji": ((2, 3),), "ba": ((2, 3),), "bij,bjk->bik": ((2, 2, 3), (2, 3, 2)), "ij,k->i": ((2, 3), (2,)),
     "...ij,...jk->...ik": ((2, 2, 3), (3, 2)), "...i,i": ((2, 2, 3), (3,)), "i...,...->...": ((2, 3), (3,)),
-    "...,...": ((2, 3), (3,)), "i j , j -> i": ((2, 3), (3,)), "ij,ij->i": ((2, 1), (2, 3)), "ij,jk->i": ((2, 3), (1, 2)),
+    "...,...": ((2, 3), (3,)), "i j , j -> i": ((2, 3), (3,)), "ij,ij->i": ((2, 1), (2, 3)),
+    "ij,jk->i": ((2, 3), (1, 2)),
     "i,i,i->": ((3,), (3,), (3,)), "i->": ((0,),), "->": ((),), ",i->i": ((), (3,)), "ii,i->": ((2, 2), (2,)),
     "ij,ij->": ((3, 1), (1, 2)),
 }  # fmt: skip
@@ -353,7 +357,13 @@ for f in (F.softmax, F.log_softmax, F.logsumexp):
 add(F.log_softmax, (2, 3), of=large, text="large")
 add(F.logsumexp, (2, 3), axis=0, keepdims=True)
 add(F.logsumexp, (2, 3), axis=(0, 1))
-for shapes in (((2, 3), (4, 3), (4,)), ((2, 3), (4, 3)), ((3,), (4, 3), (4,)), ((2, 2, 3), (4, 3), (4,)), ((0, 3), (2, 3))):
+for shapes in (
+    ((2, 3), (4, 3), (4,)),
+    ((2, 3), (4, 3)),
+    ((3,), (4, 3), (4,)),
+    ((2, 2, 3), (4, 3), (4,)),
+    ((0, 3), (2, 3)),
+):
     add(F.linear, *shapes)
 each(F.standardize, [
     ("axis -1", lambda x: F.standardize(x, -1, 1e-5), (2, 4)),

@@ -58,11 +58,11 @@ def test_a_result_with_an_underscore_is_not_used(rule, vjp):
 
 
 def test_the_check_sees_through_nested_functions():
-    def vjp(g, y, _x, a, b):
+    def vjp(g, y, _x, a, _b):
         return [g * a for _ in range(3)] + [(lambda: y)()]
 
     assert names_read(vjp) >= {"g", "a", "y"}
-    assert not names_read(vjp) & {"_x", "b"}
+    assert not names_read(vjp) & {"_x", "_b"}
 
 
 @pytest.mark.parametrize("create_graph", [False, True])

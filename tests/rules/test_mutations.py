@@ -86,7 +86,7 @@ def test_wrong_rules_are_caught(spec: Specification, monkeypatch):
     nodes = nodes_behind(y)
     uses = Counter(node.rule for node in nodes)
     places = {(n.rule, 0 if n.rule.each else i) for n in nodes for i, p in enumerate(n.parents) if p is not None}
-    given = {place: False for place in places}
+    given = dict.fromkeys(places, False)
     for place in places:
 
         def watched(vjp, place=place):
