@@ -19,11 +19,12 @@ from .tensor import Tensor, as_array
 def sum_to(x, shape):
     """Sum `x` over the axes along which an array of `shape` was broadcast to get to ``x.shape``."""
     lead = x.ndim - len(shape)
-    if x.shape[lead:] == shape:
-        return np.add.reduce(x, tuple(range(lead)))
+    axes = tuple(range(lead))
+    if lead > 0 and x.shape[lead:] == shape:
+        return np.add.reduce(x, axes)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[lead:], strict=True)):
         raise ValueError(f"an array of shape {shape} cannot have been broadcast to {x.shape}")
-    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1)
+    axes += tuple(lead + i for i, n in enumerate(shape) if n == 1)
     return np.add.reduce(x, axes).reshape(shape)
 
 
@@ -59,7 +60,7 @@ def _sweep(seeds: dict, wanted: Iterable | None = None, create_graph: bool = Fal
                 continue
             if vjp is None:
                 raise _not_differentiable(node, parent)
-            if behind_selection and rule.elementwise:
+            if behind_selection and rule.scales:
                 gradient = _zero_stays_zero(vjp, g, y, args, kwargs)
             else:
                 gradient = vjp(g, y, *args, **kwargs)

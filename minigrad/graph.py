@@ -74,7 +74,7 @@ class Node:
 class Rule:
     """A function and the derivative for each of its arguments (vjp: vector-Jacobian product)."""
 
-    __slots__ = ("accepts", "dropped", "each", "elementwise", "function", "keeps_y", "most", "name", "selects", "vjps")
+    __slots__ = ("accepts", "dropped", "each", "function", "keeps_y", "most", "name", "scales", "selects", "vjps")
 
     def __init__(self, function: Callable, vjps: tuple, each: Callable | None, selects: bool) -> None:
         self.function = getattr(function, "__wrapped__", function)
@@ -82,7 +82,6 @@ class Rule:
         self.vjps = vjps
         self.each = each
         self.selects = selects
-        self.elementwise = isinstance(function, np.ufunc) and function.signature is None
         first = 3 if each else 2  # after (i,) g, y
         given = [list(inspect.signature(vjp).parameters.values()) for vjp in (each, *vjps) if vjp is not None]
         if any(len(parameters) <= first for parameters in given):
@@ -93,6 +92,8 @@ class Rule:
         names = [[p.name for p in parameters] for parameters in given]
         unused = [all(name.startswith("_") for name in column) for column in zip(*names, strict=False)]
         self.keeps_y = not unused[first - 1]
+        entry_by_entry = isinstance(function, np.ufunc) and function.signature is None
+        self.scales = entry_by_entry and not all(unused[first - 1 :])  # a product of g and something
         self.accepts = {name for n in names for name in n[first:]}
         every_one = given[0][first].kind is inspect.Parameter.VAR_POSITIONAL
         kinds = [p.kind for p in given[0][first:]]

@@ -60,7 +60,7 @@ def learn_to_reweight(
     Raises
     ------
     ValueError
-        For an unknown `method`, or losses that are not (N,).
+        For an unknown `method`, or as ``mg.per_sample_gradients`` raises it.
 
     Examples
     --------
@@ -92,12 +92,6 @@ def _mean_loss(loss: Callable[..., Any], prediction: Any, target: Any) -> Tensor
     return reduce(losses_of_samples(loss, prediction, target))
 
 
-def _one_each(losses: Tensor, name: str) -> Tensor:
-    if losses.ndim != 1:
-        raise ValueError(f"{name} weights samples: it needs losses of shape (N,), got {losses.shape}")
-    return losses
-
-
 def _virtual_step(parameters: dict[str, nn.Parameter], objective: Tensor, lr: float) -> dict[str, Tensor]:
     """The parameters after one step of SGD, still on the graph: differentiable in whatever `objective` depends on."""
     gradients = grad(objective, list(parameters.values()), create_graph=True)
@@ -105,7 +99,7 @@ def _virtual_step(parameters: dict[str, nn.Parameter], objective: Tensor, lr: fl
 
 
 def _by_double_backward(model: nn.Module, loss: Callable[..., Any], X: Any, y: Any, X_val: Any, y_val: Any) -> Any:
-    losses = _one_each(losses_of_samples(loss, model(X), y), "learn_to_reweight")
+    losses = losses_of_samples(loss, model(X), y)
     weights = Tensor(np.zeros_like(losses.data), requires_grad=True)
     stepped = _virtual_step(_trained(model), reduce(losses, weights, "sum"), lr=1.0)
     return -grad(_mean_loss(loss, functional_call(model, stepped, X_val), y_val), weights).data
@@ -197,11 +191,6 @@ def meta_weight_step(
     -------
     array, shape (N,)
 
-    Raises
-    ------
-    ValueError
-        For losses that are not (N,).
-
     Examples
     --------
     >>> model, net = mg.nn.Linear(2, 2, rng=0), mg.learned_weights.MetaWeightNet(rng=0)
@@ -212,7 +201,7 @@ def meta_weight_step(
     ... )
     >>> mg.losses.cross_entropy(model(X), y, sample_weight=w).backward()
     """
-    losses = _one_each(losses_of_samples(loss, model(X), y), "meta_weight_step")
+    losses = losses_of_samples(loss, model(X), y)
     seen = losses.detach()
     stepped = _virtual_step(_trained(model), reduce(losses, net(seen), "mean"), lr)
     meta = _mean_loss(loss, functional_call(model, stepped, X_meta), y_meta)

@@ -77,7 +77,7 @@ def per_sample_gradients(model: Module, loss: Callable[..., Any], X: Any, y: Any
     data = as_array(X)
     x = Tensor(data, requires_grad=data.dtype.kind == "f")  # so that the graph tells what depends on the samples
     losses = losses_of_samples(loss, model(x), y)
-    if losses.shape[:1] != data.shape[:1]:
+    if losses.shape != data.shape[:1]:
         raise ValueError(
             f"per_sample_gradients: X has {len(data)} samples, but the loss has shape {losses.shape}, expected "
             f'({len(data)},): one value per sample, as reduction="none" gives'
@@ -91,7 +91,10 @@ def per_sample_gradients(model: Module, loss: Callable[..., Any], X: Any, y: Any
 
 
 def losses_of_samples(loss: Callable[..., Any], prediction: Any, target: Any, **weights: Any) -> Tensor:
-    """``loss(prediction, target)`` before any reduction; losses that know no ``reduction=`` give that by themselves."""
+    """``loss(prediction, target)`` before any reduction, (N,): the entries of a multi-label sample are added up.
+
+    Functions that know no ``reduction=`` are taken to return one value per sample by themselves.
+    """
     accepted = inspect.signature(loss).parameters.values()
     reducible = any(p.name == "reduction" or p.kind is p.VAR_KEYWORD for p in accepted)
     values = loss(prediction, target, **weights, **({"reduction": "none"} if reducible else {}))
@@ -100,7 +103,7 @@ def losses_of_samples(loss: Callable[..., Any], prediction: Any, target: Any, **
             "the losses of the samples do not depend on any parameter that requires grad: let the model compute on "
             "Tensors (no .data, .numpy() or detach() on the way), outside mg.no_grad(), with parameters not frozen"
         )
-    return values
+    return np.sum(values, axis=tuple(range(1, values.ndim))) if values.ndim > 1 else values
 
 
 def _refuse_batch_norm(model: Module) -> None:
@@ -152,7 +155,7 @@ def class_gradient_share(
     Raises
     ------
     ValueError
-        If labels and losses are not both (N,).
+        If the labels are not integers of shape (N,).
 
     Examples
     --------
@@ -175,10 +178,10 @@ def class_gradient_share(
     labels = as_array(y)
     if prediction.ndim == 1:
         labels = (labels > 0).astype(np.int64)
-    if losses.ndim != 1 or labels.shape != losses.shape or labels.dtype.kind not in "iu":
+    if labels.shape != losses.shape or labels.dtype.kind not in "iu":
         raise ValueError(
-            "class_gradient_share needs one class and one loss per sample, integer labels (N,) and losses (N,); "
-            f"got labels of {labels.dtype}, shape {labels.shape}, and losses of shape {losses.shape}"
+            f"class_gradient_share needs the class of each sample, integer labels of shape {losses.shape}; "
+            f"got {labels.dtype} of shape {labels.shape}"
         )
     k = prediction.shape[1] if prediction.ndim > 1 else 2
     if parameters is None:
@@ -223,19 +226,18 @@ def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
                 raise _not_differentiable(node, parent)
         g, everyone = apart.pop(node, None), shared.pop(node, None)
         if g is not None:
-            way = entry_by_entry if rule.elementwise else ways.get(rule)
-            chosen = [way and way(node, i, g) for i, _, _ in wanted]
+            chosen = [_way(ways, node, i, g) for i, _, _ in wanted]
             if all(chosen):
                 for (_, parent, vjp), how in zip(wanted, chosen, strict=True):
                     gradient = _pulled_back(vjp if how is ROWS else how, g, node, behind_selection)
                     if how is ROWS:
                         _add(apart, parent, _fitted(gradient, parent, node))
                     elif parent in sampled:
-                        raise _mixing(_culprit(parent, sampled, n))
+                        raise _mixing(_culprit(node, parent, sampled, ways))
                     else:
                         _add(shared, parent, _summed_per_sample(gradient, parent))
             elif node in sampled:
-                raise _mixing(node) if way else _unknown(node)
+                raise _mixing(node) if rule in ways else _unknown(node)
             else:  # made of parameters alone
                 everyone = _on_diagonal(g) if everyone is None else everyone + _on_diagonal(g)
         if everyone is not None:
@@ -250,7 +252,7 @@ def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
 
 def _pulled_back(vjp: Callable[..., Any], g: Any, node: Node, behind_selection: bool) -> Any:
     kwargs = node.kwargs or {}
-    if behind_selection and node.rule.elementwise:
+    if behind_selection and node.rule.scales:
         return _zero_stays_zero(vjp, g, node.y, node.args, kwargs)
     return vjp(g, node.y, *node.args, **kwargs)
 
@@ -263,6 +265,13 @@ def _ways() -> dict:
 
 def _module(function: Any) -> str:
     return getattr(function, "__module__", None) or ""  # ufuncs have none
+
+
+def _way(ways: dict, node: Node, i: int, g: Any) -> Any:
+    function = node.rule.function
+    if isinstance(function, np.ufunc) and function.signature is None:
+        return entry_by_entry(node, i, g)
+    return ways[node.rule](node, i, g) if node.rule in ways else None
 
 
 def _add(gradients: dict, key: Any, gradient: Any) -> None:
@@ -289,16 +298,17 @@ def _summed_per_sample(gradient: Any, parent: Any) -> Any:
     return gradient if gradient.dtype == parent.dtype else gradient.astype(parent.dtype)
 
 
-def _culprit(node: Any, sampled: set, n: int) -> Any:
-    """Of the nodes behind one that has no axis of samples any more: the one that took it away."""
-    while True:
-        below = [p for p in node.parents if p in sampled and isinstance(p, Node)]
-        if not below or below[0].shape[:1] == (n,):
-            return node
-        node = below[0]
+def _culprit(node: Node, parent: Any, sampled: set, ways: dict) -> Node:
+    """Who mixed the samples that `node` takes from `parent`: the first operation not to keep rows, or node itself."""
+    while isinstance(parent, Node):
+        i, below = next((i, p) for i, p in enumerate(parent.parents) if p in sampled)
+        if not parent.shape or _way(ways, parent, i, np.zeros(parent.shape)) is not ROWS:
+            node = parent
+        parent = below
+    return node
 
 
-def _mixing(node: Any) -> ValueError:
+def _mixing(node: Node) -> ValueError:
     shapes = ", ".join(str(np.shape(a)) for a, p in zip(node.args, node.parents, strict=True) if p is not None)
     return ValueError(
         f"per_sample_gradients: {node.rule.name} (shape {shapes} to {node.shape}) mixes samples, or moves them out of "
@@ -308,7 +318,7 @@ def _mixing(node: Any) -> ValueError:
     )
 
 
-def _unknown(node: Any) -> ValueError:
+def _unknown(node: Node) -> ValueError:
     name = node.rule.name
     return ValueError(
         f"per_sample_gradients: no per-sample rule is known for {name}. If row i of its result depends on row i of its "

@@ -307,6 +307,7 @@ def report(w: Any, batch_size: int, y: Any = None) -> WeightReport:
     Parameters
     ----------
     w : array (N,), or class weights (K,) together with `y`
+        Where N = K they are taken for (N,).
     batch_size : int >= 1
     y : integers (N,), optional
         Compare the class of the largest mean weight with that of the least. Default: the largest weight with the least.

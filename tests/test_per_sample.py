@@ -1,5 +1,6 @@
 """mg.per_sample_gradients against N backward passes, for every operation that it knows; what it refuses, and how."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -51,9 +52,8 @@ def mlp(sizes=(5, 7, 3), dtype=np.float64, seed=0):
 
 def values(prediction, _y):
     """A loss of any prediction (N, ...): a different smooth number for every entry, summed."""
-    weights = np.arange(1, prediction.size // len(prediction) + 1)
-    flat = prediction.reshape((len(prediction), -1))
-    return np.sum(np.sin(flat) * weights, axis=1)
+    flat = prediction.reshape((len(prediction), math.prod(prediction.shape[1:])))
+    return np.sum(np.sin(flat) * np.arange(1, flat.shape[1] + 1), axis=1)
 
 
 class Model(nn.Module):
@@ -263,14 +263,16 @@ MIXING = {
     "reversed": (lambda h: h[::-1], "gather"),
     "one sample for all": (lambda h: h + h[0], "gather"),
     "neighbours": (lambda h: np.concatenate([h[1:], h[:1]]), "join"),
-    "matmul over the batch": (lambda h: h[0] @ h[:, 0], "gather"),
+    "matmul over the batch": (lambda h: h[0] @ h[:, 0], "matmul"),
     "similarity": (lambda h: h[:, 0] @ h[:, 0].T, "transpose"),
     "einsum over the batch": (lambda h: np.einsum("nij,mij->nm", h, h), "contract"),
     "einsum of the diagonal": (lambda h: np.einsum("nnk->nk", h), "contract"),
     "tril of a vector": (lambda h: np.tril(h[:, 0, 0]), "tril"),
-    "padded": (lambda h: np.pad(h, ((1, 0), (0, 0), (0, 0)))[:N], "pad_constant"),
+    "padded": (lambda h: np.pad(h, ((1, 0), (0, 0), (0, 0)))[:N], "gather"),
+    "mean, then squeezed": (lambda h: h - np.squeeze(np.mean(h, axis=0, keepdims=True), 0), "mean"),
+    "scaled by a function of the mean": (lambda h: h * np.exp(np.mean(h)), "mean"),
     "merged axes": (lambda h: h.reshape((N * N, N)).reshape((N, N, N)), "reshape"),
-    "samples as a weight": (lambda h: np.ones((N, N)) @ h[:, 0], "gather"),
+    "samples as a weight": (lambda h: np.ones((N, N)) @ h[:, 0], "matmul"),
     "vector @ samples": (lambda h: np.ones(N) @ h[:, 0], "matmul"),
     "inverse of the batch": (lambda h: np.linalg.inv(h[:, 0] + 5 * np.eye(N)), "inv"),
     "diagonal": (lambda h: np.diag(h[:, 0, 0]), "scatter"),
@@ -323,7 +325,9 @@ class BatchNorm1d(nn.Module):
 
 def test_batch_norm_is_refused_in_training_mode_only():
     model = nn.Sequential(nn.Linear(5, 3, rng=0).astype(np.float64), BatchNorm1d(3))
-    with pytest.raises(ValueError, match=r"1 is a BatchNorm1d in training mode.*depends on all others.*model\.eval\(\)"):
+    with pytest.raises(
+        ValueError, match=r"1 is a BatchNorm1d in training mode.*depends on all others.*model\.eval\(\)"
+    ):
         mg.per_sample_gradients(model, values, inputs(6, 5), None)
     assert_exact(model.eval(), values, inputs(6, 5), None)
     with pytest.raises(ValueError, match="the model is a BatchNorm1d"):
@@ -356,12 +360,12 @@ def test_the_derivative_by_a_weight_is_the_loss_of_the_sample(reduction):
     z, y = rng.normal(size=(6, 3)), rng.integers(0, 3, 6)
     w = mg.tensor(rng.random(6), requires_grad=True)
     L = losses.cross_entropy(z, y, sample_weight=w, reduction=reduction)
-    l = losses.cross_entropy(z, y, reduction="none")
+    each = losses.cross_entropy(z, y, reduction="none")
     expected = {
-        "sum": l,
-        "mean": l / 6,
-        "weighted_mean": (l - L.item()) / w.data.sum(),
-        7.0: l / 7,
+        "sum": each,
+        "mean": each / 6,
+        "weighted_mean": (each - L.item()) / w.data.sum(),
+        7.0: each / 7,
     }[reduction]
     np.testing.assert_allclose(mg.grad(L, w).data, expected, rtol=1e-12)
 
@@ -395,7 +399,12 @@ def test_dropout_is_one_draw_for_the_batch():
 
 
 BAD_CALLS = {
-    "a scalar loss": (mlp(), lambda z, y: np.mean(z), ValueError, r"X has 6 samples, but the loss has shape \(\).*none"),
+    "a scalar loss": (
+        mlp(),
+        lambda z, y: np.mean(z),
+        ValueError,
+        r"X has 6 samples, but the loss has shape \(\).*none",
+    ),
     "no graph": (mlp(), lambda z, y: np.sum(z.detach(), axis=1), ValueError, "do not depend on any parameter"),
     "no module": (lambda x: x, losses.mse, TypeError, "expected a mg.nn.Module.* got a function"),
 }
@@ -448,5 +457,5 @@ def test_class_gradient_share_without_any_gradient():
 
 
 def test_class_gradient_share_needs_one_class_per_sample():
-    with pytest.raises(ValueError, match=r"integer labels \(N,\).* got labels of float64, shape \(6, 3\)"):
+    with pytest.raises(ValueError, match=r"integer labels of shape \(6,\); got float64 of shape \(6, 3\)"):
         mg.class_gradient_share(mlp(), losses.mse, inputs(6, 5), np.zeros((6, 3)))

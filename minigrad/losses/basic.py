@@ -16,18 +16,26 @@ from .reduction import check_weights, class_weights, gathered, in_dtype, per_lab
 
 
 @primitive
-def softmax_cross_entropy(z, labels):
-    """-log softmax(z)[label], shape (N,); softmax, logarithm and gather in one."""
-    shifted = z - z.max(axis=1, keepdims=True)
-    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(z), like=z), labels]
+def minus_at_labels(x, labels):
+    """-x[i, y_i], shape (N,)."""
+    return -x[np.arange(len(x), like=x), labels]
 
 
 @primitive
-def softmax_minus_one_hot(z, labels):
-    """p - e_y, shape (N, K)."""
-    p = softmax(z)
-    p[np.arange(len(z), like=z), labels] -= 1
-    return p
+def minus_to_labels(values, labels, k):
+    """Zeros (N, K) with minus value i in column y_i: the adjoint of ``minus_at_labels``."""
+    x = np.zeros((len(values), k), values.dtype, like=values)
+    x[np.arange(len(values), like=values), labels] = -values
+    return x
+
+
+rule(minus_at_labels, lambda g, _y, _x, labels: minus_to_labels(g, labels, _x.shape[1]))
+rule(minus_to_labels, lambda g, _y, _values, labels, k: minus_at_labels(g, labels))
+
+
+def softmax_cross_entropy(z, labels):
+    """-log softmax(z)[label], shape (N,)."""
+    return minus_at_labels(log_softmax(z), labels)
 
 
 @primitive
@@ -36,13 +44,6 @@ def soft_cross_entropy(z, v):
     return -np.sum(np.where(v == 0, 0, log_softmax(z)) * v, axis=1)
 
 
-def _softmax_vjp(g, z):
-    p = softmax(z)
-    return p * (g - np.sum(g * p, axis=1, keepdims=True))
-
-
-rule(softmax_cross_entropy, lambda g, _y, z, labels: g[:, None] * softmax_minus_one_hot(z, labels))
-rule(softmax_minus_one_hot, lambda g, _y, z, _labels: _softmax_vjp(g, z))
 rule(
     soft_cross_entropy,
     lambda g, _y, z, v: g[:, None] * (softmax(z) * np.sum(v, axis=1, keepdims=True) - v),

@@ -12,28 +12,24 @@ import numpy as np
 
 from ..decisions import check_named_costs
 from ..nn.functional import log_softmax, logsumexp, sigmoid, softmax
-from ..tensor import Tensor, as_array
+from ..tensor import as_array
 from ..weighting import check_cost_matrix
 from . import checks
 from .basic import softmax_cross_entropy
-from .reduction import gathered, in_dtype, reduce
-
-
-def _like(costs: Any, z: Any) -> Any:
-    """Costs in the logits' dtype and, unless they are a Tensor, on their device."""
-    return in_dtype(costs, z.dtype) if isinstance(costs, Tensor) else np.asarray(costs, z.dtype, like=as_array(z))
+from .options import like_logits
+from .reduction import gathered, reduce
 
 
 def _with_costs(prediction: Any, target: Any, cost_matrix: Any, name: str) -> tuple[Any, Any, Any]:
     """Logits z (N, K), labels y (N,), and the cost matrix (K, K)."""
     z, y = checks.multiclass(prediction, target, name)
-    return z, y, _like(check_cost_matrix(cost_matrix, z.shape[1]), z)
+    return z, y, like_logits(check_cost_matrix(cost_matrix, z.shape[1]), z)
 
 
 def _not_negative(cost_matrix: Any, name: str) -> None:
     raw = as_array(cost_matrix)
     if raw.min() < 0:
-        raise ValueError(f"{name}: costs must not be negative, found {raw.min():g}: it would be paid for mistakes")
+        raise ValueError(f"{name}: costs must not be negative, found {raw.min():g}: that would reward a mistake")
 
 
 def _expected(z: Any, costs: Any) -> Any:
@@ -248,9 +244,9 @@ def log_cost(
     z, y, costs = _with_costs(prediction, target, cost_matrix, "log_cost")
     _not_negative(costs, "log_cost")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
-    costs = costs[y]
-    # What costs nothing does not count, not even where 1 - p is 0 because all other logits are -inf.
-    values = -np.sum(costs * np.where(costs == 0, 0, _log_one_minus_softmax(z)), axis=1)
+    costs, log_rest = costs[y], _log_one_minus_softmax(z)
+    free = (costs == 0) & (log_rest == -np.inf)  # with all other logits -inf, being right would cost 0 * inf
+    values = -np.sum(costs * np.where(free, 0, log_rest), axis=1)
     return reduce(values, sample_weight, reduction, class_weight=per_class)
 
 
@@ -354,7 +350,7 @@ def example_cost(
     """
     z, positive, keys = checks.signs(prediction, target, "example_cost")
     given = check_named_costs(len(z), cost_tp=cost_tp, cost_fp=cost_fp, cost_fn=cost_fn, cost_tn=cost_tn)
-    tp, fp, fn, tn = (_like(cost, z) for cost in given)
+    tp, fp, fn, tn = (like_logits(cost, z) for cost in given)
     if_one, if_zero = np.where(positive, tp, fp), np.where(positive, fn, tn)
     # Relative to the likelier answer: sigmoid of the unlikely one keeps its digits, where the other rounds to 1.
     one = z > 0

@@ -45,7 +45,7 @@ def tversky(
         Cost of false positives and of false negatives. 0.5 and 0.5 are ``soft_f1`` (Dice), 1 and 1 soft Jaccard.
     smooth : float >= 0, default 0
         Added to TP and to D. A batch without positives has L = 1 whatever the logits, and so no gradient;
-        with smooth > 0 its false positives are pushed down. Where nothing is left at all, 0 / 0, L is 0.
+        with smooth > 0 its false positives are pushed down. Where no prediction is left either, 0 / 0, L is 0.
 
     Returns
     -------
@@ -128,4 +128,6 @@ def _tversky(
     hit = np.sum(p * t)
     error = alpha * np.sum(p * (1 - t)) + beta * np.sum(rest * t)
     total = hit + error + smooth
-    return error / np.where(total == 0, 1, total)
+    limit = np.finfo(z.dtype)
+    nothing = total < limit.tiny / limit.eps  # no positives, and all p rounded to 0: dividing would overflow
+    return np.where(nothing, 0, error) / np.where(nothing, 1, total)

@@ -48,8 +48,8 @@ def focal(
     """Focal loss of softmax(logits): l_i = -(1 - p_y)**gamma log p_y (Lin et al. 2017, equation 4).
 
     dl/dz = f (p - e_y) with f = (1 - p_y)**gamma - gamma p_y (1 - p_y)**(gamma - 1) log p_y. f is not the modulator
-    (1 - p_y)**gamma: it exceeds it, up to 1.225 for gamma = 2 (at p_y = 0.14): hard samples count more than
-    with cross-entropy.
+    (1 - p_y)**gamma: it exceeds it, up to 1.225 for gamma = 2 (at p_y = 0.10), so that hard samples count
+    more than with cross-entropy.
 
     Parameters
     ----------

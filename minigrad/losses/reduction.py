@@ -27,7 +27,7 @@ def weighted(values, weights):
 @primitive
 def weighted_sum(values, weights, divisor):
     """sum w_i l_i / D."""
-    return np.sum(weighted(values, weights)) / divisor
+    return np.where(weights, values, weights).ravel() @ weights.ravel() / divisor
 
 
 rule(weighted, lambda g, _y, _values, w: g * w, lambda g, _y, values, _w: g * values, selects=True)
@@ -111,7 +111,7 @@ def _divisor(reduction: str | float, n: int, weights: Any) -> Any:
         if reduction == "mean" or (reduction == "weighted_mean" and weights is None):
             return max(n, 1)
         if reduction == "weighted_mean":
-            total = np.sum(weights)
+            total = np.add.reduce(weights, axis=None)
             return total if total != 0 else np.inf  # wholly weighted away: 0, and no gradient, to the weights neither
     elif isinstance(reduction, (int, float, np.number)) and not isinstance(reduction, bool) and 0 < reduction < np.inf:
         return float(reduction)  # a np.float64 would turn float32 into float64

@@ -137,10 +137,10 @@ rule(logsumexp, _logsumexp_vjp)
 def log_softmax(x, axis=-1):
     """x - logsumexp(x): the logarithm of softmax, without overflow."""
     shifted = x - x.max(axis=axis, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    return shifted - np.log(np.add.reduce(np.exp(shifted), axis, keepdims=True))
 
 
-rule(log_softmax, lambda g, y, _x, axis=-1: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True))
+rule(log_softmax, lambda g, y, _x, axis=-1: g - np.exp(y) * np.add.reduce(g, axis, keepdims=True))
 
 
 @primitive
@@ -154,11 +154,11 @@ def softmax(x, axis=-1):
             [1. , 0. ]])
     """
     y = np.exp(x - x.max(axis=axis, keepdims=True))
-    y /= y.sum(axis=axis, keepdims=True)
+    y /= np.add.reduce(y, axis, keepdims=True)
     return y
 
 
-rule(softmax, lambda g, y, _x, axis=-1: y * (g - np.sum(g * y, axis=axis, keepdims=True)))
+rule(softmax, lambda g, y, _x, axis=-1: y * (g - np.add.reduce(g * y, axis, keepdims=True)))
 
 
 def one_hot(labels, num_classes=None, dtype=np.float32):
@@ -211,7 +211,7 @@ def linear(x, weight, bias=None):
     """
     if x.shape[-1:] != weight.shape[1:]:
         raise ValueError(f"expected x (..., in) and weight (out, in), got x {x.shape} and weight {weight.shape}")
-    y = x @ weight.T
+    y = np.dot(x, weight.T)
     if bias is not None:
         y += bias
     return y
@@ -223,8 +223,8 @@ def _rows(x):
 
 rule(
     linear,
-    lambda g, _y, _x, weight, _bias=None: g @ weight,
-    lambda g, _y, x, _weight, _bias=None: _rows(g).T @ _rows(x),
+    lambda g, _y, _x, weight, _bias=None: np.dot(g, weight),
+    lambda g, _y, x, _weight, _bias=None: np.dot(_rows(g).T, _rows(x)),
     lambda g, _y, _x, _weight, _bias=None: g,
 )
 

@@ -66,13 +66,15 @@ class Specification(NamedTuple):
 TABLE: list[Specification] = []
 
 
+def module_of(function):
+    return getattr(function, "__module__", None) or "numpy"  # before NumPy 2.1 ufuncs do not say
+
+
 def add(function, *shapes, of=real, text="", call=None, **options):
     """A line of the table: `function` (or `call`, where it needs more than options) on arrays of these shapes."""
-    name = (
-        f"{function.__module__}.{function.__name__}" if "linalg" in (function.__module__ or "") else function.__name__
-    )
+    name = f"linalg.{function.__name__}" if "linalg" in module_of(function) else function.__name__
     said = text or ", ".join(f"{k}={v}" for k, v in options.items())
-    label = f"{name.replace('numpy.', '')}({' '.join(map(str, shapes))}{'; ' + said if said else ''})"
+    label = f"{name}({' '.join(map(str, shapes))}{'; ' + said if said else ''})"
     domains = of if isinstance(of, tuple) else (of,) * len(shapes)
     TABLE.append(
         Specification(
@@ -137,7 +139,6 @@ each(np.clip, [
     ("-0.7, 0.8", lambda x: np.clip(x, -0.7, 0.8), (2, 4)),
     ("None, 0.8", lambda x: np.clip(x, None, 0.8), (6,)),
     ("-0.7, None", lambda x: np.clip(x, -0.7, None), (6,)),
-    ("min=, max=", lambda x: np.clip(x, min=-0.7, max=0.8), (6,)),
     ("a_min=, a_max=", lambda x: np.clip(x, a_min=-0.7, a_max=0.8), ()),
     ("bounds", lambda x, low, high: np.clip(x, low - 0.5, high + 0.5), (2, 4), (4,), (2, 1)),
     ("low > high", lambda x, low, high: np.clip(x, low + 4, high), (2, 4), (4,), ()),
@@ -196,7 +197,6 @@ for f in (np.cumsum, np.cumprod):
 each(np.reshape, [
     ("(3, 2)", lambda x: np.reshape(x, (3, 2)), (2, 3)),
     ("-1", lambda x: np.reshape(x, -1), (2, 3)),
-    ("shape=", lambda x: np.reshape(x, shape=(1, 6)), (2, 3)),
     ("to 0-d", lambda x: np.reshape(x, ()), (1,)),
     ("empty", lambda x: np.reshape(x, (0, 5)), (2, 0)),
     ("method", lambda x: x.reshape(3, 2), (2, 3)),
@@ -270,6 +270,10 @@ each(np.pad, [
     ("7", lambda x: np.pad(x, 1, constant_values=7), (2,)),
     ("value", lambda x, v: np.pad(x, 1, constant_values=v), (2, 2), ()),
 ])  # fmt: skip
+
+if np.lib.NumpyVersion(np.__version__) >= "2.1.0":  # names that this version brought
+    each(np.clip, [("min=, max=", lambda x: np.clip(x, min=-0.7, max=0.8), (6,))])
+    each(np.reshape, [("shape=", lambda x: np.reshape(x, shape=(1, 6)), (2, 3))])
 
 # --- Picking entries
 

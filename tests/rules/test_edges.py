@@ -179,7 +179,6 @@ SAME = {
     "maximum.reduce": (lambda x: np.maximum.reduce(x, axis=None), np.max),
     "multiply.reduce": (lambda x: np.multiply.reduce(x, axis=1, keepdims=True), lambda x: np.prod(x, 1, keepdims=True)),
     "amax": (lambda x: np.amax(x, 0), lambda x: np.max(x, 0)),
-    "reshape, shape=": (lambda x: np.reshape(x, shape=(3, 2)), lambda x: x.reshape(3, 2)),
     "concatenate": (lambda x: np.concatenate((x, x), axis=1), lambda x: np.hstack([x, x])),
     "dot method": (lambda x: x.dot(x.T), lambda x: x @ x.T),
     "matmul list": (lambda x: x @ [1.0, 2.0, 3.0], lambda x: x @ np.array([1.0, 2.0, 3.0])),

@@ -22,7 +22,7 @@ def names_read(vjp):
         code = codes.pop()
         codes += [c for c in code.co_consts if inspect.iscode(c)]
         for instruction in dis.get_instructions(code):
-            if instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE")):
+            if any(load in instruction.opname for load in ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE")):
                 read = instruction.argval  # since Python 3.13 one instruction can read two
                 names |= set(read) if isinstance(read, tuple) else {read}
     return names
