@@ -7,6 +7,7 @@ numbers and must arrive at the same ones.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,14 @@ class Problem:
         self.class_weight = rng.uniform(0.5, 2.0, sizes[-1]).astype(np.float32)
         self.layers = [
             ((rng.standard_normal((o, i)) / np.sqrt(i)).astype(np.float32), np.zeros(o, np.float32))
-            for i, o in zip(sizes, sizes[1:], strict=False)
+            for i, o in pairwise(sizes)
         ]
 
 
 def minigrad_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[np.ndarray]]]:
     """The step, and a function that gives the parameters."""
     layers: list[mg.nn.Module] = []
-    for i, o in zip(problem.sizes, problem.sizes[1:], strict=False):
+    for i, o in pairwise(problem.sizes):
         layers += [mg.nn.Linear(i, o), mg.nn.ReLU()]
     model = mg.nn.Sequential(*layers[:-1])
     for p, value in zip(model.parameters(), _flat(problem.layers), strict=True):
@@ -95,7 +96,7 @@ def torch_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[n
 
     torch.set_num_threads(1)
     layers: list[Any] = []
-    for i, o in zip(problem.sizes, problem.sizes[1:], strict=False):
+    for i, o in pairwise(problem.sizes):
         layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
     with torch.no_grad():

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+from . import THREAD_VARIABLES
 
 
 @dataclass

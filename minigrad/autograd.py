@@ -1,7 +1,7 @@
 """The backward half of the engine: walk back over what was recorded.
 
-A backward pass starts with a gradient at the output and visits every node once, the youngest first. All bookkeeping that
-rules do not do is done here: broadcasting, dtype, fan-in, shapes.
+A backward pass starts with a gradient at the output and visits every node once, the youngest first. All bookkeeping
+that rules do not do is done here: broadcasting, dtype, fan-in, shapes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from .graph import Node, primitive, rule
 from .tensor import Tensor, as_array
+
 
 @primitive
 def sum_to(x, shape):

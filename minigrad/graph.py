@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from . import device as devices
-from .tensor import Tensor, as_array
+from .tensor import Tensor
 
 RULES: dict[Any, Rule] = {}
 COMPOSITES: dict[Any, Callable[..., Any]] = {}  # functions that are built of others
@@ -107,7 +107,8 @@ class Rule:
 
     def vjps_of_each(self, n: int) -> list[Callable]:
         """The vjps of n arguments that are all treated alike."""
-        return [partial(self.each, i) for i in range(n)]  # type: ignore[arg-type]
+        assert self.each is not None
+        return [partial(self.each, i) for i in range(n)]
 
 
 def rule(function: Callable, *vjps: Callable | None, each: Callable | None = None, selects: bool = False) -> None:
@@ -227,7 +228,7 @@ def no_grad() -> Iterator[None]:
 
 
 def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
-    """Compute ``rule.function`` on the arrays behind `args` and, where a gradient is wanted, add a node to the graph."""
+    """Compute ``rule.function`` on the arrays behind `args`; where a gradient is wanted, add a node to the graph."""
     raw: list[Any] = []
     parents: list[Any] = []
     wanted = False

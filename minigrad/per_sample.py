@@ -212,7 +212,7 @@ def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
     parameters = set(parameters)
     useful = _leading_to(parameters, nodes)
     sampled = _leading_to([x], nodes)
-    ways = _ways()
+    ways = {RULES[function]: way for function, way in WAYS.items()}
     behind_selection = False
     for node in nodes:
         if node not in useful:
@@ -257,21 +257,15 @@ def _pulled_back(vjp: Callable[..., Any], g: Any, node: Node, behind_selection: 
     return vjp(g, node.y, *node.args, **kwargs)
 
 
-def _ways() -> dict:
-    """Rule to way. Every loss of ours computes l_i from row i of its prediction; that is the contract of losses/."""
-    ours = {function: row_by_row for function in RULES if _module(function).startswith(f"{__package__}.losses.")}
-    return {RULES[function]: way for function, way in (ours | WAYS).items()}
-
-
-def _module(function: Any) -> str:
-    return getattr(function, "__module__", None) or ""  # ufuncs have none
-
-
 def _way(ways: dict, node: Node, i: int, g: Any) -> Any:
     function = node.rule.function
     if isinstance(function, np.ufunc) and function.signature is None:
         return entry_by_entry(node, i, g)
-    return ways[node.rule](node, i, g) if node.rule in ways else None
+    if node.rule in ways:
+        return ways[node.rule](node, i, g)
+    if function.__module__.startswith(f"{__package__}.losses."):  # their contract: l_i comes of row i of the prediction
+        return row_by_row(node, i, g)
+    return None
 
 
 def _add(gradients: dict, key: Any, gradient: Any) -> None:

@@ -7,7 +7,7 @@ calls back to us through its dispatch protocols (NEP 13 and 18), and autograd.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,10 @@ class NumPyFace:
     """NumPy's operators and methods; each line says which NumPy function it is."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __array__(self) -> np.ndarray: ...
 
     def __add__(self, other):
         return np.add(self, other)

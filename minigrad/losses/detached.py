@@ -197,7 +197,7 @@ def _histogram(position: Any, weights: Any, bins: int) -> Any:
 
 
 def _given_density(density: Any, position: Any, bins: int) -> Any:
-    density = as_array(density)
+    density = np.asarray(as_array(density), like=position)
     if density.shape != (bins,) or not (density.min() >= 0 and density.max() < np.inf):
         raise ValueError(
             f"ghm: density must be {bins} finite numbers that are not negative, one per bin, got shape {density.shape}"

@@ -13,11 +13,16 @@ def counts(k):
     return 3 ** np.arange(k, 0, -1)
 
 
+def classes(z):
+    """K; for logits that are no matrix, and are to be refused, any number."""
+    return z.shape[1] if np.ndim(z) == 2 else 1
+
+
 def with_counts(loss, **own):
     """The loss with counts for as many classes as there are logits."""
 
     def bound(z, t, **weights):
-        return loss(z, t, counts=counts(z.shape[1]), **own, **weights)
+        return loss(z, t, counts=counts(classes(z)), **own, **weights)
 
     bound.__name__ = loss.__name__
     return bound
@@ -66,7 +71,7 @@ def costs(k):
 
 def with_costs(loss):
     def bound(z, t, **weights):
-        return loss(z, t, cost_matrix=costs(z.shape[1]) if z.shape[1] > 1 else None, **weights)
+        return loss(z, t, cost_matrix=costs(classes(z)) if classes(z) > 1 else None, **weights)
 
     bound.__name__ = loss.__name__
     return bound
@@ -115,7 +120,7 @@ def distribution_balanced(z, t, alpha=0.1, beta=10, mu=0.2, lam=2, kappa=0.05):
 
 
 def balanced_by_distribution(z, t, **weights):
-    n = counts(z.shape[1])
+    n = counts(classes(z))
     return losses.distribution_balanced(z, t, counts=n, total=n.sum() + 1, **weights)
 
 
@@ -142,8 +147,8 @@ CASES = {
         _multilabel,
         lambda z, t: 2 * binary_focal(z, t, 0.5, 0.5),
     ),
-    "ldam": LossCase(with_counts(losses.ldam), "multiclass", _multiclass, partial(ldam, scale=30)),
-    "ldam, scale 1": LossCase(with_counts(losses.ldam, scale=1), "multiclass", _multiclass, partial(ldam, scale=1)),
+    # Not the default scale: 30 times a random logit leaves gradients of the size of rounding.
+    "ldam": LossCase(with_counts(losses.ldam, scale=3), "multiclass", _multiclass, partial(ldam, scale=3)),
     "logit_adjusted": LossCase(
         with_counts(losses.logit_adjusted, tau=1.5), "multiclass", _multiclass, partial(adjusted, gamma=0, tau=1.5)
     ),

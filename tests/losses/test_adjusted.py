@@ -50,6 +50,13 @@ def test_formulas():
     np.testing.assert_allclose(ldam(z, Y, counts=COUNTS, scale=4, reduction="none"), -np.log(with_margin[labels]))
 
 
+def test_ldam_of_cosines_with_its_defaults():
+    cosine, margins = Z / np.abs(Z).max(), np.array([0.5 / 3, 0.5 / 3**0.5, 0.5])
+    q = softmax(30 * (cosine - one_hot(Z, Y) * margins))
+    np.testing.assert_allclose(ldam(cosine, Y, counts=COUNTS, reduction="none"), -np.log(q[np.arange(7), Y]))
+    np.testing.assert_allclose(gradient(ldam, cosine, Y, counts=COUNTS), 30 * (q - one_hot(Z, Y)), atol=1e-14)
+
+
 def test_one_family():
     options = {"counts": COUNTS, "reduction": "none"}
     np.testing.assert_array_equal(cdt(Z, Y, gamma=0.4, **options), vector_scaling(Z, Y, gamma=0.4, tau=0, **options))

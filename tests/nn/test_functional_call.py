@@ -29,7 +29,6 @@ def test_it_computes_with_the_given_values():
 
 def test_gradients_flow_into_what_the_values_were_made_of():
     model = mlp()
-    mg.grad(np.sum(functional_call(model, doubled(model), X)), model[0].weight)
     scale = mg.tensor(np.array(1.5), requires_grad=True)
     scaled = {name: scale * p.detach() for name, p in model.named_parameters()}
     gradient = mg.grad(np.sum(functional_call(model, scaled, X)), scale).item()
