@@ -11,10 +11,7 @@ shapes with a constant. BLAS runs on one thread; times are CPU time of this proc
 from __future__ import annotations
 
 import argparse
-import os
 from itertools import pairwise
-
-os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1"))  # before NumPy
 
 import numpy as np
 

@@ -285,14 +285,15 @@ def _result(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def _rows(y: Tensor, x: Tensor) -> Tensor:
-    rows = []
+    rows: list[Any] = []
     for i in range(y.size):
         one_hot = np.zeros(y.size, y.dtype, like=y.data)
         one_hot[i] = 1
         rows.append(grad(y, x, one_hot.reshape(y.shape)))
     if not rows:
         return Tensor(np.zeros((*y.shape, *x.shape), x.dtype, like=x.data))
-    return np.stack(rows).reshape((*y.shape, *x.shape))
+    stacked: Any = np.stack(rows)
+    return stacked.reshape((*y.shape, *x.shape))
 
 
 def jacobian(f: Callable[[Tensor], Tensor], x: Any) -> Tensor:

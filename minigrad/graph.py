@@ -319,7 +319,12 @@ def _array_ufunc(_self, ufunc, method, *args, **kwargs):
     raise _no_rule(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
 
 
-_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+}
 
 
 def _array_function(self, function, _types, args, kwargs):

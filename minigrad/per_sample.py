@@ -20,11 +20,11 @@ from .graph import RULES, Node
 from .losses.reduction import weighted
 from .nn import functional as F
 from .nn.module import Module
-from .rules.elementwise import cast, clip, select
+from .rules.elementwise import cast, clip, where
 from .rules.indexing import gather, scatter
-from .rules.linear_algebra import contract
+from .rules.linear_algebra import einsum
 from .rules.reductions import cumprod_last, cumsum_along, prod_last, root_sum_squares
-from .rules.shapes import join, pad_constant
+from .rules.shapes import concatenate, pad_constant
 from .tensor import Tensor, as_array
 
 
@@ -409,7 +409,7 @@ def _contract_weight(i: int, sample: str) -> Callable[..., Any]:
         labels[i - 1] = sample + labels[i - 1]
         copies = list(operands)
         copies[i - 1] = np.broadcast_to(copies[i - 1], (len(g), *copies[i - 1].shape))
-        return RULES[contract].each(i, g, y, f"{','.join(labels)}->{output}", *copies)  # type: ignore[misc]
+        return RULES[einsum].each(i, g, y, f"{','.join(labels)}->{output}", *copies)  # type: ignore[misc]
 
     return vjp
 
@@ -442,7 +442,7 @@ def _moved(order: Any) -> list[int] | None:
 
 
 WAYS: dict[Any, Way] = {  # all element-wise ufuncs besides
-    **dict.fromkeys((select, clip, cast, weighted, np.copy, np.broadcast_to), entry_by_entry),
+    **dict.fromkeys((where, clip, cast, weighted, np.copy, np.broadcast_to), entry_by_entry),
     **dict.fromkeys((F.relu, F.leaky_relu, F.sigmoid, F.softplus, F.erf), entry_by_entry),
     **dict.fromkeys((np.reshape, np.squeeze, np.expand_dims), row_by_row),
     **dict.fromkeys((np.sum, np.mean, np.max, np.min), along(lambda x, axis=None, *, keepdims=False: axis)),
@@ -459,9 +459,9 @@ WAYS: dict[Any, Way] = {  # all element-wise ufuncs besides
     np.roll: along(lambda x, shift, axis=None: axis),
     np.transpose: along(lambda x, axes=None: _moved(axes)),
     pad_constant: along(lambda x, width, value: [i for i, (before, after) in enumerate(width) if before or after]),
-    join: _joined,
+    concatenate: _joined,
     gather: _gathered,
     np.matmul: _matmul,
-    contract: _contract,
+    einsum: _contract,
     F.linear: _linear,
 }

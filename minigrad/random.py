@@ -25,7 +25,7 @@ def manual_seed(seed: int) -> None:
 
 
 def generator(rng: Rng = None) -> np.random.Generator:
-    """What `rng` means everywhere: None the package's generator, an int a fresh one of that seed, a Generator itself."""
+    """What `rng` means everywhere: None the package's generator, an int a new one of that seed, a Generator itself."""
     if rng is None:
         return _generator
     if isinstance(rng, np.random.Generator):

@@ -225,7 +225,7 @@ def test_mixed_devices():
     message = r"Expected all tensors to be on the same device, but found cpu and cuda:0 \(in {}\)\. .*\.to\(device\)"
     with pytest.raises(TypeError, match=message.format("add")):
         here + there
-    with pytest.raises(TypeError, match=message.format("join")):
+    with pytest.raises(TypeError, match=message.format("concatenate")):
         np.concatenate([there, here])
 
 

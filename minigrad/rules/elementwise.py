@@ -115,13 +115,13 @@ for choice in (np.maximum, np.minimum, np.fmax, np.fmin):
 
 
 @primitive
-def select(condition, a, b):
+def where(condition, a, b):
     """np.where with three arguments."""
     return np.where(condition, a, b)
 
 
 rule(
-    select,
+    where,
     None,
     lambda g, _y, condition, _a, _b: np.where(condition, g, 0),
     lambda g, _y, condition, _a, _b: np.where(condition, 0, g),
@@ -130,9 +130,9 @@ rule(
 
 
 @composite(np.where)
-def where(condition, *branches):
+def where_of_numpy(condition, *branches):
     condition = condition.data if isinstance(condition, Tensor) else condition
-    return select(condition, *branches) if branches else np.where(condition)
+    return where(condition, *branches) if branches else np.where(condition)
 
 
 @primitive

@@ -64,7 +64,7 @@ def tensordot(a, b, axes=2):
 
 
 @primitive
-def contract(subscripts, *operands):
+def einsum(subscripts, *operands):
     """np.einsum with explicit output and without ellipsis."""
     return np.einsum(subscripts, *operands)
 
@@ -98,7 +98,7 @@ def _contract_vjp(i, g, subscripts, operands):
     return np.einsum(f"{','.join([output, *labels])}->{target}", g, *others)
 
 
-rule(contract, each=lambda i, g, _y, subscripts, *operands: _contract_vjp(i - 1, g, subscripts, operands))
+rule(einsum, each=lambda i, g, _y, subscripts, *operands: _contract_vjp(i - 1, g, subscripts, operands))
 
 
 def _explicit(subscripts, operands):
@@ -119,11 +119,11 @@ def _explicit(subscripts, operands):
 
 
 @composite(np.einsum)
-def einsum(subscripts, *operands, optimize=False):
+def einsum_of_numpy(subscripts, *operands, optimize=False):
     if not isinstance(subscripts, str):
         raise TypeError('np.einsum on Tensors takes its subscripts as a string, e.g. np.einsum("ij,jk->ik", a, b)')
     del optimize  # a hint on the order of products; the result is the same
-    return contract(_explicit(subscripts, operands), *operands)
+    return einsum(_explicit(subscripts, operands), *operands)
 
 
 # --- Solving, inverse, determinant of (..., n, n) matrices

@@ -54,7 +54,7 @@ def atleast_2d(*arrays):
 
 
 @primitive
-def join(*arrays, axis, ends):  # noqa: ARG001
+def concatenate(*arrays, axis, ends):  # noqa: ARG001
     """np.concatenate; `ends` is for the rule: where each array ends."""
     return np.concatenate(arrays, axis)
 
@@ -63,17 +63,17 @@ def _part(i, g, axis, ends):
     return g[(slice(None),) * axis + (slice(ends[i - 1] if i else 0, ends[i]),)]
 
 
-rule(join, each=lambda i, g, _y, *_arrays, axis, ends: _part(i, g, axis, ends))
+rule(concatenate, each=lambda i, g, _y, *_arrays, axis, ends: _part(i, g, axis, ends))
 
 
 @composite(np.concatenate)
-def concatenate(arrays, axis=0):
+def concatenate_of_numpy(arrays, axis=0):
     if axis is None:
         arrays, axis = [np.ravel(a) for a in arrays], 0
     if any(np.ndim(a) == 0 for a in arrays):
         raise ValueError("np.concatenate joins arrays along an axis, but one of these has none: use np.stack")
     axis = normalize_axis_index(axis, np.ndim(arrays[0]))
-    return join(*arrays, axis=axis, ends=list(accumulate(np.shape(a)[axis] for a in arrays)))
+    return concatenate(*arrays, axis=axis, ends=list(accumulate(np.shape(a)[axis] for a in arrays)))
 
 
 @composite(np.stack)
