@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 
+# glibc returns freed memory to the system at once, and pays for it with page faults at the next step of training, until
+# it has seen one large block come and go; then it keeps up to 64 MB. This block is never touched, so it costs nothing;
+# a LeNet-5 step at batch 64 takes 30 % less. Other allocators are not affected.
+np.empty(31 << 20, np.uint8)
+
 
 def is_array(data: Any) -> bool:
     """Whether `data` is an array of ours to compute with: NumPy's, or a GPU library's that speaks its protocols."""

@@ -16,7 +16,7 @@ from .autograd import grad
 from .losses.reduction import reduce
 from .nn.functional_call import functional_call
 from .optim import Optimizer
-from .per_sample import losses_of_samples, per_sample_gradients
+from .per_sample import dot, losses_of_samples, per_sample_gradients
 from .random import Rng, generator
 from .tensor import Tensor
 
@@ -108,11 +108,8 @@ def _by_double_backward(model: nn.Module, loss: Callable[..., Any], X: Any, y: A
 def _by_per_sample_gradients(model: nn.Module, loss: Callable[..., Any], X: Any, y: Any, X_val: Any, y_val: Any) -> Any:
     parameters = _trained(model)
     directions = grad(_mean_loss(loss, model(X_val), y_val), list(parameters.values()))
-    gradients = per_sample_gradients(model, loss, X, y)
-    return sum(
-        gradients[name].reshape(len(gradients[name]), -1) @ v.data.ravel()
-        for name, v in zip(parameters, directions, strict=True)
-    )
+    gradients = per_sample_gradients(model, loss, X, y, factored=True)
+    return dot(gradients, {name: v.data for name, v in zip(parameters, directions, strict=True)})
 
 
 class MetaWeightNet(nn.Module):

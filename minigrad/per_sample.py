@@ -9,7 +9,10 @@ row i of what it was computed from. `WAYS` lists the operations of which we know
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from .graph import RULES, Node
 from .losses.reduction import weighted
 from .nn import functional as F
 from .nn.module import Module
+from .outer import OuterProducts, fitting, outer_products
 from .rules.elementwise import cast, clip, where
 from .rules.indexing import gather, scatter
 from .rules.linear_algebra import einsum
@@ -28,7 +32,9 @@ from .rules.shapes import concatenate, pad_constant
 from .tensor import Tensor, as_array
 
 
-def per_sample_gradients(model: Module, loss: Callable[..., Any], X: Any, y: Any) -> dict[str, Any]:
+def per_sample_gradients(
+    model: Module, loss: Callable[..., Any], X: Any, y: Any, *, factored: bool = False
+) -> dict[str, Any]:
     """The gradient of every sample's own loss with respect to every parameter.
 
     Row i is the derivative of l_i = loss(model(X), y, reduction="none")[i]. The gradient of a weighted loss is the
@@ -45,12 +51,17 @@ def per_sample_gradients(model: Module, loss: Callable[..., Any], X: Any, y: Any
         Of multi-label losses, (N, K), the entries of a sample are added up.
     X : array or Tensor, shape (N, ...)
     y : whatever `loss` takes as targets of N samples
+    factored : bool, default False
+        Leave the gradients of linear layers as ``OuterProducts`` of two vectors per sample. Arrays take N times the
+        memory of the model, and to fill it takes most of the time; the factors take next to none of either. The
+        functions ``norms``, ``dot`` and ``weighted_sum`` of this module take both.
 
     Returns
     -------
     dict of parameter name to array, shape (N, *parameter.shape)
         In the parameter's dtype; zeros for a parameter that is not used. Frozen parameters are left out, and no
-        ``.grad`` is touched. The arrays take N times the memory of the model.
+        ``.grad`` is touched. If `factored`, OuterProducts for each parameter that is used once, as the weight of
+        ``linear`` with inputs (N, in): G_i = (dl_i / dy_i) x_i^T.
 
     Raises
     ------
@@ -68,9 +79,19 @@ def per_sample_gradients(model: Module, loss: Callable[..., Any], X: Any, y: Any
     array([[[ 2.,  0.]],
            [[ 6., 12.]]], dtype=float32)
 
+    No sample may pull harder than 1, with no array of N gradients on the way:
+
+    >>> gradients = mg.per_sample_gradients(model, mg.losses.mse, X, y, factored=True)
+    >>> gradients["weight"]
+    <OuterProducts: 2 samples of shape (1, 2), float32>
+    >>> w = 1 / np.maximum(mg.per_sample.norms(gradients), 1)
+    >>> mg.per_sample.weighted_sum(gradients, w)["weight"].round(3)
+    array([[1.447, 0.894]], dtype=float32)
+
     References
     ----------
-    Goodfellow, "Efficient per-example gradient computations" (2015), for linear layers; here for any graph.
+    Goodfellow, "Efficient per-example gradient computations" (2015), arXiv:1510.01799, for linear layers; here for
+    any graph.
     """
     _refuse_batch_norm(model)
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -82,12 +103,59 @@ def per_sample_gradients(model: Module, loss: Callable[..., Any], X: Any, y: Any
             f"per_sample_gradients: X has {len(data)} samples, but the loss has shape {losses.shape}, expected "
             f'({len(data)},): one value per sample, as reduction="none" gives'
         )
-    found = _sweep(losses, parameters.values(), x)
+    found = _sweep(losses, parameters.values(), x, factored)
     others: set[int] = set()
-    return {
-        name: _own(found[p], others).data if p in found else np.zeros((len(data), *p.shape), p.dtype, like=p.data)
-        for name, p in parameters.items()
-    }
+
+    def result(p: Any) -> Any:
+        if p not in found:
+            return np.zeros((len(data), *p.shape), p.dtype, like=p.data)
+        return found[p] if isinstance(found[p], OuterProducts) else _own(found[p], others).data
+
+    return {name: result(p) for name, p in parameters.items()}
+
+
+def norms(gradients: Mapping[str, Any]) -> Any:
+    """The length of every sample's gradient over all parameters, (N,), of what ``per_sample_gradients`` returned."""
+    each = [g.norms() if isinstance(g, OuterProducts) else np.linalg.norm(_flat(g), axis=1) for g in gradients.values()]
+    return np.linalg.norm(np.stack(each), axis=0)
+
+
+def dot(gradients: Mapping[str, Any], direction: Mapping[str, Any]) -> Any:
+    """The inner product of every sample's gradient with a direction, (N,): one array for each parameter's name.
+
+    Raises
+    ------
+    ValueError
+        If the names differ or an array has not its parameter's shape.
+    """
+    if gradients.keys() != direction.keys():
+        raise ValueError(f"dot: there are gradients of {sorted(gradients)}, but the direction has {sorted(direction)}")
+    total: Any = 0
+    for name, g in gradients.items():
+        v = fitting(f"dot: the direction of {name}", direction[name], g.shape[1:], g)
+        total = total + (g.dot(v) if isinstance(g, OuterProducts) else _flat(g) @ v.ravel())
+    return total
+
+
+def weighted_sum(gradients: Mapping[str, Any], w: Any) -> dict[str, Any]:
+    """sum_i w_i grad l_i of every parameter, in the parameter's shape: the gradient of the loss with weights w, (N,).
+
+    Raises
+    ------
+    ValueError
+        If there is not one weight per sample.
+    """
+    result = {}
+    for name, g in gradients.items():
+        if isinstance(g, OuterProducts):
+            result[name] = g.weighted_sum(w)
+        else:
+            result[name] = np.tensordot(fitting("weighted_sum: w, one weight per sample,", w, g.shape[:1], g), g, 1)
+    return result
+
+
+def _flat(g: Any) -> Any:
+    return g.reshape((len(g), math.prod(g.shape[1:])))
 
 
 def losses_of_samples(loss: Callable[..., Any], prediction: Any, target: Any, **weights: Any) -> Tensor:
@@ -196,13 +264,14 @@ def class_gradient_share(
 # --- The walk
 
 
-def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
+def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor, factored: bool) -> dict:
     """The gradients (N, *shape) of the parameters.
 
     Two kinds of gradient travel back. In `apart`, a gradient has the shape of the node's result, whose rows are the
     samples: row i is the gradient of l_i, and the gradient of l_j with respect to row i is 0. Where a result serves
     all samples alike (a parameter, or what was computed from parameters alone, such as ``weight.T``), every sample has
-    a gradient with respect to all of it: `shared`, shape (N, *shape).
+    a gradient with respect to all of it: `shared`, shape (N, *shape). If `factored`, OuterProducts stand there for the
+    weights of linear layers that are used once, so that nothing has to be added to them.
     """
     n = len(losses)
     root = losses._node or losses
@@ -213,6 +282,8 @@ def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
     useful = _leading_to(parameters, nodes)
     sampled = _leading_to([x], nodes)
     ways = {RULES[function]: way for function, way in WAYS.items()}
+    uses = Counter(chain.from_iterable(node.parents for node in nodes))
+    kept_as_factors = {p for p in parameters if uses[p] == 1} if factored else set()
     behind_selection = False
     for node in nodes:
         if node not in useful:
@@ -229,6 +300,10 @@ def _sweep(losses: Tensor, parameters: Iterable[Tensor], x: Tensor) -> dict:
             chosen = [_way(ways, node, i, g) for i, _, _ in wanted]
             if all(chosen):
                 for (_, parent, vjp), how in zip(wanted, chosen, strict=True):
+                    if how is _linear_weight and parent in kept_as_factors and g.ndim == 2:
+                        # astype copies: the bias gets g itself, and x may be the caller's
+                        shared[parent] = OuterProducts(*(a.astype(parent.dtype) for a in (g, node.args[0])))
+                        continue
                     gradient = _pulled_back(vjp if how is ROWS else how, g, node, behind_selection)
                     if how is ROWS:
                         _add(apart, parent, _fitted(gradient, parent, node))
@@ -367,7 +442,7 @@ def _linear(node: Node, i: int, _g: Any) -> Any:
 
 def _linear_weight(g: Any, _y: Any, x: Any, _weight: Any, _bias: Any = None) -> Any:
     if x.ndim == 2:
-        return np.einsum("no,ni->noi", g, x)  # a tenth faster than g[:, :, None] * x[:, None, :]
+        return outer_products(g, x)
     rows = x.reshape((len(x), -1, x.shape[-1]))
     return g.reshape((*rows.shape[:2], g.shape[-1])).swapaxes(1, 2) @ rows
 

@@ -13,24 +13,44 @@ from .tensor import Tensor, as_array
 # --- What comes in
 
 
-def to_numpy(data: Any, name: str) -> np.ndarray:
-    """Real numbers as a NumPy array; unlike in ``as_array``, Python floats keep their double precision."""
+def real_numbers(data: Any, name: str) -> Any:
+    """The array behind real numbers, where it is; unlike in ``as_array``, Python floats keep their double precision."""
     if isinstance(data, Tensor):
-        data = data.data
-    array = devices.to_host(data) if devices.is_array(data) else np.asarray(data)
+        array = data.data
+    elif devices.is_array(data):
+        array = data
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"{name} is not one array: check for rows of different lengths ({error})") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be real numbers, got {array.dtype}")
     return array
 
 
+def to_numpy(data: Any, name: str) -> np.ndarray:
+    """Real numbers as a NumPy array."""
+    return devices.to_host(real_numbers(data, name))
+
+
+def check_weights(weights: Any, name: str) -> Any:
+    """Weights of any shape, a Tensor as it is, all else as an array; refuses what is negative or not finite."""
+    raw = real_numbers(weights, name)
+    if raw.size and not (raw.min() >= 0 and raw.max() < np.inf):
+        bad = np.flatnonzero(~((raw >= 0) & (raw < np.inf)))
+        raise ValueError(
+            f"{name} must be finite and not negative, but entry {int(bad[0])} is {raw.ravel()[bad[0]]} "
+            f"({len(bad)} such of {raw.size})"
+        )
+    return weights if isinstance(weights, Tensor) else raw
+
+
 def check_finite_weights(w: Any, name: str) -> np.ndarray:
-    """Weights as float64, one axis; refuses what is negative or not finite."""
-    raw = to_numpy(w, name)
+    """Weights as a float64 NumPy array of one axis, checked."""
+    raw = to_numpy(check_weights(w, name), name)
     if raw.ndim != 1:
         raise ValueError(f"{name} must have one axis, got shape {raw.shape}: pass w.ravel()")
-    if raw.size and not (raw.min() >= 0 and raw.max() < np.inf):
-        bad = int(np.flatnonzero(~((raw >= 0) & (raw < np.inf)))[0])
-        raise ValueError(f"{name} must be finite and not negative, but entry {bad} is {raw[bad]}")
     return raw.astype(np.float64)
 
 

@@ -9,8 +9,11 @@ import numpy as np
 from ..graph import primitive, rule
 from ..nn.functional import log_softmax, one_hot, sigmoid, softmax, softplus
 from ..tensor import as_array
+from ..weighting import check_weights, real_numbers
 from . import checks
-from .reduction import check_weights, class_weights, gathered, in_dtype, per_label, reduce
+from .entries import binary_entries
+from .options import positive
+from .reduction import class_weights, gathered, in_dtype, reduce
 
 # --- Cross-entropy
 
@@ -104,10 +107,11 @@ def cross_entropy(
         per_class = gathered(class_weight, t, k, z.dtype)
         return reduce(softmax_cross_entropy(z, t), sample_weight, reduction, class_weight=per_class)
     t = one_hot(t, k, z.dtype) if t.ndim == 1 else t
-    v = t if label_smoothing == 0 else (1 - label_smoothing) * t + label_smoothing / k
+    eps = float(label_smoothing)  # a np.float64 would turn float32 into float64
+    v = t if eps == 0 else (1 - eps) * t + eps / k
     if class_weight is None:
         return reduce(soft_cross_entropy(z, v), sample_weight, reduction)
-    per_class = class_weights(class_weight, None, k, z.dtype)
+    per_class = class_weights(class_weight, (as_array(v) > 0).any(axis=0), k, z.dtype)
     return reduce(soft_cross_entropy(z, v * per_class), sample_weight, reduction, within=t @ per_class)
 
 
@@ -169,27 +173,9 @@ def binary_cross_entropy(
     >>> np.round(z.grad.data, 3)
     array([-1.5  ,  0.881], dtype=float32)
     """
-    z, t = checks.binary(prediction, target, "binary_cross_entropy")
-    if z.ndim == 2:
-        per_class = per_label(class_weight, z.shape, z.dtype)
-    else:
-        per_class = gathered(class_weight, _hard(t, class_weight), 2, z.dtype)
+    z, t, per_class = binary_entries(prediction, target, class_weight, "binary_cross_entropy")
     values = sigmoid_cross_entropy(z, t, _positive_weight(pos_weight, z))
     return reduce(values, sample_weight, reduction, class_weight=per_class)
-
-
-def _hard(t: Any, class_weight: Any) -> Any:
-    """Binary targets as labels, where a class_weight needs them."""
-    if class_weight is None:
-        return None
-    raw = as_array(t)
-    labels = raw.astype(np.int64)
-    if (labels != raw).any():
-        raise ValueError(
-            "binary_cross_entropy: class_weight needs targets that are 0 or 1, these lie in between: "
-            "use sample_weight, or pos_weight"
-        )
-    return labels
 
 
 def _positive_weight(pos_weight: Any, z: Any) -> Any:
@@ -283,8 +269,7 @@ def huber(
     >>> mg.losses.huber(np.array([0.5, 3.0]), np.zeros(2), reduction="none")
     array([0.125, 2.5  ])
     """
-    if not 0 < delta < np.inf:
-        raise ValueError(f"huber: delta must be positive and finite, got {delta}")
+    delta = positive(delta, "huber: delta")
     z, t = checks.regression(prediction, target, class_weight, "huber")
     d = z - t
     inside = np.clip(d, -delta, delta)
@@ -332,12 +317,12 @@ def hinge(
     >>> mg.losses.hinge(np.array([0.5, 0.5]), [1, -1], class_weight={1: 2.0, -1: 1.0}, reduction="none")
     array([1. , 1.5])
     """
-    z, positive, keys = checks.signs(prediction, target, "hinge")
-    margins = as_array(margin)
+    z, is_positive, keys = checks.signs(prediction, target, "hinge")
+    margins = real_numbers(margin, "hinge: margin")
     if margins.shape not in ((), (2,)) or not np.isfinite(margins).all():
         raise ValueError(f"hinge: margin must be a finite number, or two (of -1, of +1), got {margin}")
     low, high = np.broadcast_to(margins, (2,)).tolist()
-    m = np.where(positive, high, low).astype(z.dtype)
-    signs = (2 * positive - 1).astype(z.dtype)
-    per_class = gathered(class_weight, positive, 2, z.dtype, keys)
+    m = np.where(is_positive, high, low).astype(z.dtype)
+    signs = (2 * is_positive - 1).astype(z.dtype)
+    per_class = gathered(class_weight, is_positive, 2, z.dtype, keys)
     return reduce(np.maximum(m - signs * z, 0), sample_weight, reduction, class_weight=per_class)

@@ -7,21 +7,44 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, as_array
+from ..weighting import check_cost_matrix, real_numbers
+from .options import like_logits
 
 
 def multiclass(prediction: Any, target: Any, name: str) -> tuple[Any, Any]:
-    """Logits (N, K) and integer labels (N,) in 0..K-1."""
+    """Logits (N, K) and integer labels (N,) in 0..K-1, which may be given one-hot, (N, K)."""
     z = _logits(prediction, name)
-    return z, _labels(target, z, name)
+    t = as_array(target)
+    return z, _labels(_from_one_hot(t, name) if t.ndim == 2 and t.shape == z.shape else t, z, name)
+
+
+def _from_one_hot(t: Any, name: str) -> Any:
+    """The labels of rows with a single 1 and 0 elsewhere."""
+    labels = t.argmax(axis=1)
+    off = np.flatnonzero((t != (labels[:, None] == np.arange(t.shape[1], like=labels))).any(axis=1))
+    if not len(off):
+        return labels
+    if t.shape[1] == 1:
+        return t  # a column of labels, which is refused with the better hint
+    raise ValueError(
+        f"{name}: a target of shape {t.shape} must be one-hot, but row {int(off[0])} is {t[off[0]].tolist()}: pass "
+        "labels (N,); cross_entropy takes probabilities"
+    )
+
+
+def with_costs(prediction: Any, target: Any, cost_matrix: Any, name: str) -> tuple[Any, Any, Any]:
+    """Logits (N, K), labels (N,), and the cost matrix (K, K) as the logits are."""
+    z, labels = multiclass(prediction, target, name)
+    return z, labels, like_logits(check_cost_matrix(cost_matrix, z.shape[1]), z)
 
 
 def multiclass_or_soft(prediction: Any, target: Any, name: str) -> tuple[Any, Any]:
     """Logits (N, K) and either integer labels (N,), or probabilities (N, K): a Tensor if they may get a gradient."""
     z = _logits(prediction, name)
-    t = target if isinstance(target, Tensor) else as_array(target)
+    t = as_array(target)
     if t.ndim != 2 or t.shape == (z.shape[0], 1) != z.shape:
         return z, _labels(t, z, name)
-    t = _like_prediction(t, z, name)
+    t = _like_prediction(target, z, name)
     raw = as_array(t)
     if raw.size and not (raw.min() >= 0 and np.abs(raw.sum(axis=1) - 1).max() < 1e-3):
         raise ValueError(
@@ -112,9 +135,8 @@ def _labels(target: Any, z: Any, name: str) -> Any:
 
 def _like_prediction(target: Any, z: Any, name: str) -> Any:
     """The target in the prediction's shape and dtype; a Tensor stays one, so that it may receive a gradient."""
-    t = target if isinstance(target, Tensor) else as_array(target)
-    if t.dtype.kind not in "fiub":
-        raise TypeError(f"{name} needs a target of real numbers, got {t.dtype}")
+    raw = real_numbers(target, f"{name}: the target")
+    t = target if isinstance(target, Tensor) else raw
     if t.shape != z.shape:
         hint = ""
         if sorted((z.ndim, t.ndim)) == [1, 2] and z.size == t.size:

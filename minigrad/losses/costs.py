@@ -13,17 +13,10 @@ import numpy as np
 from ..decisions import check_named_costs
 from ..nn.functional import log_softmax, logsumexp, sigmoid, softmax
 from ..tensor import as_array
-from ..weighting import check_cost_matrix
 from . import checks
 from .basic import softmax_cross_entropy
-from .options import like_logits
+from .options import like_logits, number
 from .reduction import gathered, reduce
-
-
-def _with_costs(prediction: Any, target: Any, cost_matrix: Any, name: str) -> tuple[Any, Any, Any]:
-    """Logits z (N, K), labels y (N,), and the cost matrix (K, K)."""
-    z, y = checks.multiclass(prediction, target, name)
-    return z, y, like_logits(check_cost_matrix(cost_matrix, z.shape[1]), z)
 
 
 def _not_negative(cost_matrix: Any, name: str) -> None:
@@ -91,7 +84,7 @@ def expected_cost(
     >>> loss.item(), z.grad.tolist()
     (5.5, [[-0.25, 0.25], [2.5, -2.5]])
     """
-    z, y, costs = _with_costs(prediction, target, cost_matrix, "expected_cost")
+    z, y, costs = checks.with_costs(prediction, target, cost_matrix, "expected_cost")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
     return reduce(_expected(z, costs[y]), sample_weight, reduction, class_weight=per_class)
 
@@ -136,11 +129,10 @@ def cost_penalty(
     >>> z.grad.tolist()  # (p - e_y) + 0.2 * [2.5, -2.5]
     [[1.0, -1.0]]
     """
-    if not 0 <= lam < np.inf:
-        raise ValueError(f"cost_penalty: lam must be finite and not negative, got {lam}")
-    z, y, costs = _with_costs(prediction, target, cost_matrix, "cost_penalty")
+    lam = number(lam, "cost_penalty: lam", 0)
+    z, y, costs = checks.with_costs(prediction, target, cost_matrix, "cost_penalty")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
-    values = softmax_cross_entropy(z, y) + float(lam) * _expected(z, costs[y])
+    values = softmax_cross_entropy(z, y) + lam * _expected(z, costs[y])
     return reduce(values, sample_weight, reduction, class_weight=per_class)
 
 
@@ -184,7 +176,7 @@ def cost_weighted_cross_entropy(
     >>> z.grad.tolist()
     [[5.0, -5.0]]
     """
-    z, y, costs = _with_costs(prediction, target, cost_matrix, "cost_weighted_cross_entropy")
+    z, y, costs = checks.with_costs(prediction, target, cost_matrix, "cost_weighted_cross_entropy")
     per_truth = np.sum(costs, axis=1)
     _not_negative(per_truth, "cost_weighted_cross_entropy, summed over a row")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
@@ -241,7 +233,7 @@ def log_cost(
     >>> loss.item(), z.grad.tolist()
     (1000.0, [[10.0, -10.0]])
     """
-    z, y, costs = _with_costs(prediction, target, cost_matrix, "log_cost")
+    z, y, costs = checks.with_costs(prediction, target, cost_matrix, "log_cost")
     _not_negative(costs, "log_cost")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
     costs, log_rest = costs[y], _log_one_minus_softmax(z)
@@ -288,7 +280,7 @@ def softmax_margin(
     >>> np.round(z.grad.data, 3)
     array([[-0.881,  0.881]], dtype=float32)
     """
-    z, y, costs = _with_costs(prediction, target, cost_matrix, "softmax_margin")
+    z, y, costs = checks.with_costs(prediction, target, cost_matrix, "softmax_margin")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
     values = softmax_cross_entropy(z + costs[y], y) + costs[y, y]
     return reduce(values, sample_weight, reduction, class_weight=per_class)

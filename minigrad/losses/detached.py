@@ -8,6 +8,7 @@ import numpy as np
 
 from ..nn.functional import sigmoid
 from ..tensor import Tensor, as_array
+from ..weighting import real_numbers
 from . import checks
 from .basic import sigmoid_cross_entropy, softmax_cross_entropy
 from .entries import binary_entries, entry_weights
@@ -197,7 +198,7 @@ def _histogram(position: Any, weights: Any, bins: int) -> Any:
 
 
 def _given_density(density: Any, position: Any, bins: int) -> Any:
-    density = np.asarray(as_array(density), like=position)
+    density = np.asarray(real_numbers(density, "ghm: density"), like=position)
     if density.shape != (bins,) or not (density.min() >= 0 and density.max() < np.inf):
         raise ValueError(
             f"ghm: density must be {bins} finite numbers that are not negative, one per bin, got shape {density.shape}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import as_array
 from . import checks
-from .reduction import gathered, per_label, sample_weights
+from .reduction import gathered, per_label, product, sample_weights
 
 
 def binary_entries(prediction: Any, target: Any, class_weight: Any, name: str) -> tuple[Any, Any, Any]:
@@ -27,7 +27,4 @@ def binary_entries(prediction: Any, target: Any, class_weight: Any, name: str) -
 
 def entry_weights(sample_weight: Any, per_class: Any, z: Any) -> Any:
     """sample_weight times class weight of each entry, in the shape of z; None where neither is given."""
-    weights = sample_weights(sample_weight, z.shape, z.dtype)
-    if weights is None or per_class is None:
-        return per_class if weights is None else weights
-    return weights * per_class
+    return product(sample_weights(sample_weight, z.shape, z.dtype), per_class)

@@ -38,6 +38,7 @@ class Case:
     w: np.ndarray
     v: np.ndarray
     closed_form: Callable | None
+    coupled: bool = False
 
     def loss(self, z: Any, w: Any = None, reduction: Any = "sum", rows: Any = slice(None), v: Any = None) -> Tensor:
         weights = {"sample_weight": w, "class_weight": v}
@@ -59,20 +60,37 @@ class Case:
     @cached_property
     def each(self) -> np.ndarray:
         """Unweighted losses l_i."""
+        if self.coupled:
+            raise DoesNotApply("samples are coupled: there is no loss of one sample")
         return self.loss(Tensor(self.z), reduction="none").data
+
+    @cached_property
+    def size(self) -> float:
+        """How large losses are, for rounding to be measured by."""
+        return float(np.max(np.absolute(self.loss(Tensor(self.z), reduction=self.by_value).data), initial=0))
+
+    @property
+    def by_value(self) -> str:
+        """The reduction that loses least."""
+        return "weighted_mean" if self.coupled else "none"
 
     @property
     def d(self) -> float:
         """A divisor that is neither N nor sum w."""
         return 1.7 * len(self.z)
 
+    def those(self, *reductions: Any) -> tuple[Any, ...]:
+        """Those of the reductions that the loss has."""
+        return tuple(r for r in reductions if r == "weighted_mean" or not self.coupled)
+
     @property
     def reductions(self) -> tuple[Any, ...]:
-        return ("sum", "mean", "weighted_mean", self.d)
+        return self.those("sum", "mean", "weighted_mean", self.d)
 
     def full(self, w: np.ndarray) -> np.ndarray:
         """The weight of each l_i: for multi-label losses one per entry."""
-        return np.broadcast_to(w if w.ndim == self.each.ndim else w[:, None], self.each.shape)
+        shape = self.z.shape if self.kind == "multilabel" else self.z.shape[:1]
+        return np.broadcast_to(w if w.ndim == len(shape) else w[:, None], shape)
 
     def divisor(self, reduction: Any) -> float:
         named = {"none": 1, "sum": 1, "mean": self.each.size, "weighted_mean": self.full(self.w).sum() or np.inf}
@@ -85,10 +103,11 @@ class Case:
         if not _accepts(self.function, "class_weight"):
             raise DoesNotApply("the loss has no parameter class_weight")
         if self.kind == "multilabel":
-            return np.broadcast_to(self.v, self.each.shape)
-        if self.t.ndim == 2:
+            return np.broadcast_to(self.v, self.z.shape)
+        hard = (self.t > 0 if self.kind == "signs" else self.t).astype(int)
+        if self.t.ndim == 2 or (self.kind == "binary" and (hard != self.t).any()):
             raise DoesNotApply("targets of probabilities have no label to gather by")
-        return self.v[(self.t > 0 if self.kind == "signs" else self.t).astype(int)]
+        return self.v[hard]
 
 
 Sides = Iterator[tuple[Any, Any, Any]]
@@ -105,14 +124,14 @@ def _weight_zero(c: Case) -> Sides:
     w = c.w.copy()
     w[1::2] = 0
     kept = np.arange(0, len(w), 2)
-    for reduction in ("sum", "weighted_mean", c.d):
+    for reduction in c.those("sum", "weighted_mean", c.d):
         yield reduction, c.both(w, reduction), c.both(c.w[kept], reduction, kept)
 
 
 def _weight_k(c: Case) -> Sides:
     k = 1 + np.arange(len(c.z)) % 3
     copies = np.repeat(np.arange(len(c.z)), k)
-    for reduction in ("sum", "weighted_mean"):
+    for reduction in c.those("sum", "weighted_mean"):
         yield reduction, c.both((c.w.T * k).T, reduction), c.both(c.w[copies], reduction, copies)
 
 
@@ -128,13 +147,14 @@ def _permutation(c: Case) -> Sides:
     order = np.r_[1 : len(c.z) : 2, 0 : len(c.z) : 2]
     for reduction in c.reductions:
         yield reduction, c.both(c.w[order], reduction, order), c.both(c.w, reduction)
-    each = c.loss(Tensor(c.z), c.w, "none").data
-    yield "none", c.loss(Tensor(c.z[order]), c.w[order], "none", order).data, each[order]
+    if not c.coupled:
+        each = c.loss(Tensor(c.z), c.w, "none").data
+        yield "none", c.loss(Tensor(c.z[order]), c.w[order], "none", order).data, each[order]
 
 
 def _class_weight(c: Case) -> Sides:
     gathered = c.gathered()
-    for reduction in ("none", *c.reductions):
+    for reduction in c.those("none", *c.reductions):
         yield reduction, c.both(None, reduction, v=c.v), c.both(gathered, reduction)
         yield (
             f"{reduction}, times sample_weight",
@@ -144,11 +164,13 @@ def _class_weight(c: Case) -> Sides:
 
 
 def _weight_one(c: Case) -> Sides:
-    for reduction in ("none", *c.reductions):
+    for reduction in c.those("none", *c.reductions):
         yield reduction, c.both(np.ones_like(c.w), reduction), c.both(None, reduction)
 
 
 def _micro_batches(c: Case) -> Sides:
+    if c.coupled:
+        raise DoesNotApply("samples are coupled: micro-batches do not add up")
     parts = [part for part in np.split(np.arange(len(c.z)), [2, 3]) if len(part)]
     for reduction in ("mean", "weighted_mean"):
         divisor = c.divisor(reduction)
@@ -159,6 +181,8 @@ def _micro_batches(c: Case) -> Sides:
 
 
 def _gradient(c: Case) -> Sides:
+    if c.coupled:
+        raise DoesNotApply("samples are coupled: there is no loss of one sample")
     each = jacobian(lambda z: c.loss(z, reduction="none"), c.z).data
     total = np.tensordot(c.full(c.w), each, axes=c.each.ndim)
     for reduction in c.reductions:
@@ -176,14 +200,14 @@ def _weight_gradient(c: Case) -> Sides:
 def _softmax(c: Case) -> Sides:
     if c.kind != "multiclass":
         raise DoesNotApply("not a loss of softmax(logits)")
-    gradient = c.both(c.w)["gradient"]
+    gradient = c.both(c.w, c.by_value)["gradient"]
     yield "dl/dz of the last class, minus that of the others", gradient[:, -1], -gradient[:, :-1].sum(axis=1)
     shift = np.linspace(-3, 3, len(c.z), dtype=c.z.dtype)[:, None]
     yield "none", c.loss(Tensor(c.z + shift), reduction="none").data, c.each
 
 
 def _derivative(c: Case, order: int) -> None:
-    report = gradcheck(lambda z: c.loss(z, c.w, "none"), c.z, order=order, raise_on_failure=False)
+    report = gradcheck(lambda z: c.loss(z, c.w, c.by_value), c.z, order=order, raise_on_failure=False)
     if report.failures:
         worst = report.failures[0]
         raise Broken(f"{report.reasons[0]}; {worst}", worst.error, worst.index[0] if worst.index else None)
@@ -194,7 +218,10 @@ def _derivative(c: Case, order: int) -> None:
 def _first_derivative(c: Case) -> Sides:
     _derivative(c, order=1)
     if c.closed_form is not None:
-        yield "closed form", c.both()["gradient"], as_array(c.closed_form(c.z, c.t))
+        z = c.z.astype(np.float64)
+        leaf = Tensor(z, requires_grad=True)
+        loss = c.loss(leaf, reduction=c.by_value)
+        yield "closed form", grad(loss, leaf, np.ones(loss.shape)).data, as_array(c.closed_form(z, c.t))
 
 
 def _second_derivative(c: Case) -> Sides:

@@ -17,7 +17,10 @@ KINDS = {"multiclass": 2, "binary": 1, "regression": 1, "multilabel": 2, "signs"
 
 @dataclass(frozen=True)
 class LawResult:
-    """What became of one law. `difference` is the largest one found, at `sample` (index of z's first axis)."""
+    """What became of one law.
+
+    `difference` is the largest one found, at `sample` (index of z's first axis); `relative`, it by the larger side.
+    """
 
     number: int
     statement: str
@@ -25,6 +28,7 @@ class LawResult:
     detail: str = ""
     difference: float = 0.0
     sample: int | None = None
+    relative: float = 0.0
 
     def __str__(self) -> str:
         line = f"{self.number:4d}  {self.status:7s}  {self.statement}"
@@ -81,6 +85,7 @@ def check_laws(
     class_weight: Any = None,
     closed_form: Callable | None = None,
     skip: Mapping[int, str] | None = None,
+    coupled: bool = False,
     dtype: Any = np.float64,
     rng: Rng = 0,
     raise_on_failure: bool = True,
@@ -105,6 +110,9 @@ def check_laws(
         ``closed_form(prediction, target)``, the gradient dl_i/dz_i by formula, in the prediction's shape.
     skip : {number: reason}, optional
         Laws that this loss breaks by design, e.g. ``{5: "smoothed labels weigh every class"}``.
+    coupled : bool, default False
+        True for a loss of the batch as a whole, such as ``soft_f1``: only "weighted_mean" is tried, and laws about the
+        losses of samples are skipped.
     dtype : float32 or float64
         Of the default prediction. Derivatives are measured in float64 in any case.
     rng : int or numpy.random.Generator, default 0
@@ -144,51 +152,62 @@ def check_laws(
     k = z.shape[1] if z.ndim == 2 else 2
     w = draw.uniform(0.5, 2.5, len(z)) if sample_weight is None else as_array(sample_weight)
     v = draw.uniform(0.5, 2.5, k) if class_weight is None else as_array(class_weight)
-    case = Case(loss, kind, z, t, w.astype(z.dtype), v.astype(z.dtype), closed_form)
+    case = Case(loss, kind, z, t, w.astype(z.dtype), v.astype(z.dtype), closed_form, coupled)
     name = getattr(getattr(loss, "func", loss), "__name__", repr(loss))  # .func: of a functools.partial
     report = LawReport(name, f"{kind}, prediction of shape {z.shape}, {z.dtype}")
     for number, (left, right, law) in LAWS.items():
-        found = ("skipped", skip[number], 0.0, None) if number in skip else _held(law, case, left, right)
-        report.results.append(LawResult(number, f"{left} = {right}", *found))
+        statement = f"{left} = {right}"
+        if number in skip:
+            report.results.append(LawResult(number, statement, "skipped", skip[number]))
+        else:
+            report.results.append(_result(number, statement, law, case, left, right))
     if raise_on_failure and not report.ok:
         raise LawError(report)
     return report
 
 
-def _held(law: Callable[[Case], Sides], case: Case, left: str, right: str) -> tuple[str, str, float, int | None]:
-    """What becomes of one law: status, detail, largest difference, sample."""
-    largest = 0.0
+def _result(number: int, statement: str, law: Callable[[Case], Sides], case: Case, left: str, right: str) -> LawResult:
+    """What becomes of one law."""
+    largest = relative = 0.0
     try:
         for where, a, b in law(case):
             pairs = {name: (a[name], b[name]) for name in a} if isinstance(a, dict) else {"value": (a, b)}
             for name, (x, y) in pairs.items():
-                largest = max(largest, _compared(f"{where}, {name}: {left} gives", x, f"{right} gives", y, case))
+                found, scale = _compared(f"{where}, {name}: {left} gives", x, f"{right} gives", y, case)
+                largest, relative = max(largest, found), max(relative, found / (scale or 1))
     except DoesNotApply as reason:
-        return "skipped", str(reason), 0.0, None
+        return LawResult(number, statement, "skipped", str(reason))
     except Broken as finding:
-        return ("FAILED", *finding.args)
+        detail, difference, sample = finding.args
+        return LawResult(number, statement, "FAILED", detail, difference, sample, np.inf)
     except Exception as error:  # a user's loss may fail in any way; that is a finding too
-        return "FAILED", f"raised {type(error).__name__}: {error}", np.nan, None
-    return "holds", "", largest, None
+        detail = f"raised {type(error).__name__}: {error}"
+        return LawResult(number, statement, "FAILED", detail, np.nan, relative=np.inf)
+    return LawResult(number, statement, "holds", "", largest, None, relative)
 
 
-def _compared(a: str, left: Any, b: str, right: Any, case: Case) -> float:
-    """The largest difference, if rounding explains it."""
+# Of numbers of size 1: logits and probabilities cancel, so a small loss or gradient is left with several roundings of
+# what is much larger than itself.
+ROUNDINGS = 100
+
+
+def _compared(a: str, left: Any, b: str, right: Any, case: Case) -> tuple[float, float]:
+    """The largest difference, if rounding explains it, and the size of what was compared."""
     left, right = np.asarray(left), np.asarray(right)
     if left.shape != right.shape:
         raise Broken(f"{a} shape {left.shape}, {b} shape {right.shape}", np.nan, None)
     if not left.size:
-        return 0.0
+        return 0.0, 0.0
     difference = np.absolute(left - right)
-    scale = max(np.max(np.absolute(x)) for x in (left, right, case.each))
+    scale = max(np.max(np.absolute(left)), np.max(np.absolute(right)), case.size)
     worst = np.unravel_index(np.argmax(difference), left.shape)
     eps = np.finfo(case.z.dtype).eps
-    if not difference[worst] <= eps ** (2 / 3) * scale + eps:
+    if not difference[worst] <= eps ** (2 / 3) * scale + ROUNDINGS * eps:
         sample = int(worst[0]) if worst else None
         at = f" at sample {sample}" + (f", entry {int(worst[1])}" if worst[1:] else "") if worst else ""
         text = f"{a} {left[worst]:.6g}, {b} {right[worst]:.6g}{at}; max difference {difference[worst]:.2g}"
         raise Broken(text, float(difference[worst]), sample)
-    return float(difference[worst])
+    return float(difference[worst]), float(scale)
 
 
 def _data(kind: str, rng: np.random.Generator, dtype: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import as_array
-from ..weighting import check_cost_matrix
 from . import checks
-from .options import like_logits
 from .reduction import gathered, reduce
 
 
@@ -110,7 +108,8 @@ def weston_watkins(
 
 
 def _with_costs(prediction: Any, target: Any, cost_matrix: Any, name: str) -> tuple[Any, Any, Any]:
-    """Scores (N, K), labels (N,) and costs (K, K)."""
+    """As ``checks.with_costs``; without costs, 1 off the diagonal."""
+    if cost_matrix is not None:
+        return checks.with_costs(prediction, target, cost_matrix, name)
     z, labels = checks.multiclass(prediction, target, name)
-    k = z.shape[1]
-    return z, labels, like_logits(1 - np.eye(k) if cost_matrix is None else check_cost_matrix(cost_matrix, k), z)
+    return z, labels, 1 - np.eye(z.shape[1], dtype=z.dtype, like=labels)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, as_array
+from ..weighting import real_numbers
 
 
 def number(value: Any, name: str, low: float = -np.inf, high: float = np.inf) -> float:
@@ -27,8 +28,8 @@ def positive(value: Any, name: str) -> float:
 
 def class_counts(counts: Any, k: int, name: str) -> np.ndarray:
     """How often each class occurs in the training set, (K,): numbers that are not negative, not all 0."""
-    n = as_array(counts)
-    if n.dtype.kind not in "fiu":
+    n = real_numbers(counts, name)
+    if n.dtype.kind == "b":
         raise TypeError(f"{name} must be numbers, got {n.dtype}")
     if n.shape != (k,):
         raise ValueError(

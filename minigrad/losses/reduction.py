@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import primitive, rule
-from ..tensor import Tensor, as_array
+from ..weighting import check_weights
 
 REDUCTIONS = ("none", "sum", "mean", "weighted_mean")
 
@@ -91,14 +91,15 @@ def reduce(
     >>> mg.losses.reduce(mg.tensor([1.0, 2.0]), [3.0, 1.0], "weighted_mean")
     tensor(1.25)
     """
-    weights = _product(sample_weights(sample_weight, values.shape, values.dtype), class_weight)
+    weights = product(sample_weights(sample_weight, values.shape, values.dtype), class_weight)
     if isinstance(reduction, str) and reduction == "none":
         return values if weights is None else weighted(values, weights)
-    divisor = _divisor(reduction, values.size, _product(weights, within))
+    divisor = _divisor(reduction, values.size, product(weights, within))
     return weighted_sum(values, np.ones_like(values) if weights is None else weights, divisor)
 
 
-def _product(a: Any, b: Any) -> Any:
+def product(a: Any, b: Any) -> Any:
+    """a * b; None is 1."""
     if a is None or b is None:
         return b if a is None else a
     return a * b
@@ -147,8 +148,8 @@ def _likely_mistake(found: tuple[int, ...], shape: tuple[int, ...]) -> str:
 def class_weights(class_weight: Any, labels: Any, k: int, dtype: Any, keys: Sequence[int] | None = None) -> Any:
     """`class_weight`, (K,) or a dict, as a checked array or Tensor of shape (K,).
 
-    A dict must have an entry for each of the `labels` that occur, for all K where `labels` is None. Its keys are
-    `keys`, by default 0..K-1.
+    A dict must have an entry for each of the `labels` that occur (integers, or a mask over the classes), for all K
+    where `labels` is None. Its keys are `keys`, by default 0..K-1.
     """
     if isinstance(class_weight, str):
         raise TypeError(
@@ -175,20 +176,6 @@ def per_label(class_weight: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     if class_weight is None:
         return None
     return np.broadcast_to(class_weights(class_weight, None, shape[1], dtype), shape)
-
-
-def check_weights(weights: Any, name: str) -> Any:
-    """The weights as a Tensor or array; refuses what is negative or not finite."""
-    raw = as_array(weights)
-    if raw.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be real numbers, got {raw.dtype}")
-    if raw.size and not (raw.min() >= 0 and raw.max() < np.inf):
-        bad = np.flatnonzero(~((raw >= 0) & (raw < np.inf)))
-        raise ValueError(
-            f"{name} must be finite and not negative, but entry {int(bad[0])} is {raw.ravel()[bad[0]]} "
-            f"({len(bad)} such of {raw.size})"
-        )
-    return weights if isinstance(weights, Tensor) else raw
 
 
 def _from_dict(given: dict, labels: Any, keys: Sequence[int]) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Layers as functions: activations, softmax and its relatives, linear, normalisation, dropout.
+"""Layers as functions: activations, softmax and its relatives, linear, dropout; and, from files of their own,
+normalization, convolution and pooling.
 
 Each is a primitive with its rule beside it. Called on arrays they compute, called on Tensors they record.
 """
@@ -13,6 +14,14 @@ import numpy as np
 from ..graph import primitive, rule
 from ..random import Rng, generator
 from ..tensor import Tensor, as_array
+from .conv import conv2d
+from .normalization import batch_norm, layer_norm, standardize
+from .pooling import avg_pool2d, max_pool2d
+
+__all__ = [
+    "avg_pool2d", "batch_norm", "conv2d", "dropout", "erf", "gelu", "layer_norm", "leaky_relu", "linear", "log_softmax",
+    "logsumexp", "max_pool2d", "one_hot", "relu", "sigmoid", "softmax", "softplus", "standardize", "tanh",
+]  # fmt: skip
 
 # --- Activations
 
@@ -227,46 +236,6 @@ rule(
     lambda g, _y, x, _weight, _bias=None: np.dot(_rows(g).T, _rows(x)),
     lambda g, _y, _x, _weight, _bias=None: g,
 )
-
-
-@primitive
-def standardize(x, axes, eps):
-    """(x - mean) / sqrt(variance + eps) over `axes`."""
-    centred = x - x.mean(axis=axes, keepdims=True)
-    return centred / np.sqrt((centred * centred).mean(axis=axes, keepdims=True) + eps)
-
-
-def _standardize_vjp(g, y, x, axes, eps):
-    scale = 1 / np.sqrt(np.var(x, axis=axes, keepdims=True) + eps)
-    mean_g = np.mean(g, axis=axes, keepdims=True)
-    return scale * (g - mean_g - y * np.mean(g * y, axis=axes, keepdims=True))
-
-
-rule(standardize, _standardize_vjp)
-
-
-def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Standardize each sample over its last axes, then scale and shift (Ba et al. 2016, eq. 4).
-
-    Parameters
-    ----------
-    x : Tensor or array, shape (..., *normalized_shape)
-    normalized_shape : int or tuple of int
-    weight, bias : shape `normalized_shape`, optional
-    eps : float, default 1e-5
-        Added to the variance.
-
-    Raises
-    ------
-    ValueError
-        If the last axes of x are not `normalized_shape`.
-    """
-    expected = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if tuple(x.shape[x.ndim - len(expected) :]) != expected:
-        raise ValueError(f"layer_norm over {expected} got x of shape {x.shape}: its last axes must be {expected}")
-    y = standardize(x, tuple(range(-len(expected), 0)), eps)
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Rng = None) -> Any:
