@@ -69,6 +69,16 @@ def run_lesson(wanted: str) -> None:
         ) from error
 
 
+def check_losses() -> bool:
+    """Print the table of all losses and their checks, line by line; whether all passed."""
+    from minigrad.losses.catalogue import table
+
+    ok = True
+    for line, ok in table():  # noqa: B007 (the last verdict is that of all)
+        print(line, flush=True)
+    return ok
+
+
 def describe_blas() -> list[str]:
     """The BLAS that NumPy was built with, and the kernel that it chose for this processor."""
     config = np.show_config(mode="dicts")
@@ -133,17 +143,24 @@ def info() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="minigrad", description="Lessons, and what this machine offers.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="lessons | lesson NN | info")
+    parser = argparse.ArgumentParser(
+        prog="minigrad", description="Lessons, a check of every loss, and what this machine offers."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="lessons | lesson NN | losses | info")
     commands.add_parser("lessons", help="list the lessons and the question that each answers")
     lesson = commands.add_parser("lesson", help="run one lesson")
     lesson.add_argument("lesson", metavar="NN", help="its number, 4 or 04, or its name")
+    commands.add_parser(
+        "losses", help="check every loss on the spot: closed form, finite differences, second order, laws"
+    )
     commands.add_parser("info", help="versions, BLAS and its kernel, threads, CuPy")
     chosen = parser.parse_args(arguments)
     if chosen.command == "lessons":
         print(list_lessons())
     elif chosen.command == "lesson":
         run_lesson(chosen.lesson)
+    elif chosen.command == "losses":
+        sys.exit(not check_losses())
     else:
         print(info())
 

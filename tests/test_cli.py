@@ -1,5 +1,6 @@
 """The command line, run as a reader runs it: in a process of its own."""
 
+import dataclasses
 import importlib.metadata
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from minigrad import __main__ as cli
+from minigrad.losses import catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -146,6 +148,31 @@ def test_info_advises_when_blas_leaves_avx512_unused(monkeypatch, kernel, simd, 
     lines = "\n".join(cli.describe_blas())
     assert f"{kernel}, 2 threads (openblas)" in lines
     assert ("OPENBLAS_CORETYPE=SkylakeX" in lines) == advised
+
+
+def test_losses_prints_every_loss_with_its_checks(minigrad):
+    done = minigrad("losses")
+    assert (done.returncode, done.stderr) == (0, "")
+    width = max(map(len, catalogue.CATALOGUE))
+    rows = {line[:width].rstrip(): line[width:].split() for line in done.stdout.splitlines()}
+    for name in catalogue.CATALOGUE:
+        closed_form, first, second, *_, laws = rows[name]
+        assert max(float(closed_form), float(laws)) < 1e-12
+        assert max(float(first), float(second)) < 1e-6
+    assert "  10: temperatures: a constant added to the logits changes the loss (cdt; vector_scaling)" in done.stdout
+
+
+def test_losses_fails_and_says_why_if_one_loss_is_wrong(monkeypatch, capsys):
+    right = catalogue.CATALOGUE["focal"]
+    wrong = dataclasses.replace(right, formula=catalogue.formulas.cross_entropy, settings={})
+    monkeypatch.setattr(catalogue, "CATALOGUE", {"right": right, "wrong": wrong})
+    with pytest.raises(SystemExit) as left:
+        cli.main(["losses"])
+    assert left.value.code == 1
+    out = capsys.readouterr().out
+    assert out.count("FAILED") == 1
+    assert "wrong, closed form: autograd gives" in out
+    assert "formulas.cross_entropy gives" in out
 
 
 def test_an_unknown_command_lists_the_known_ones(minigrad):

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import IO, NamedTuple, cast
 
 TIMEOUT = 20.0  # seconds without a byte, after which a mirror is given up
 ATTEMPTS = 3  # at one mirror: after a broken connection, or a second start where a resumed file came out wrong
@@ -104,7 +104,7 @@ def md5_of_file(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def unzipped(path: Path) -> Iterator[BinaryIO]:
+def unzipped(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that may be gzipped, whatever its name says, for reading what is inside.
 
     Browsers unzip what they download and keep the name, or the other way round: the first bytes decide. Damage that
@@ -121,7 +121,7 @@ def unzipped(path: Path) -> Iterator[BinaryIO]:
             return
         try:
             with gzip.GzipFile(fileobj=file) as inner:
-                yield cast(BinaryIO, inner)
+                yield cast(IO[bytes], inner)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise damaged(path, f"its gzip data is cut short or damaged ({error})") from error
 
@@ -146,23 +146,24 @@ def _on_disk(file: File, own: Path | None) -> Path | None:
 def _offline(missing: list[File], failures: list[str], own: Path | None) -> str:
     folder = missing[0].folder
     cache = cache_folder() / folder
-    looked = [str(own / folder), str(own)] if own else ["MINIGRAD_DATA (not set)"]
-    return "\n  ".join(
-        [
-            f"the data set {folder!r} is not on this machine and could not be downloaded. Looked in:",
-            *looked,
-            f"{cache}\nTried:",
-            "\n  ".join(failures) + "\nTo do it by hand, fetch on any machine:",
-            "\n  ".join(file.mirrors[0] + file.name for file in missing) + f"\nand put the files into {cache}",
-            f"or into <folder>/{folder}, with MINIGRAD_DATA=<folder> in the environment.",
-        ]
-    )
+    looked = [own / folder, own] if own else []
+    lines = [
+        f"the data set {folder!r} is not on this machine and could not be downloaded.",
+        "Looked in" + ("" if own else " (MINIGRAD_DATA is not set)") + ":",
+        *(f"  {place}" for place in [*looked, cache]),
+        "Tried:",
+        *(f"  {failure}" for failure in failures),
+        "By hand: fetch, on any machine,",
+        *(f"  {file.mirrors[0]}{file.name}" for file in missing),
+        f"into {cache}, or into <folder>/{folder} with MINIGRAD_DATA=<folder> in the environment.",
+    ]
+    return "\n".join(lines)
 
 
 # --- Download
 
 
-class _Failed(Exception):  # noqa: N818 - not an error of the program: the next attempt or mirror follows
+class _MirrorError(Exception):
     """The network or the mirror, not the disk."""
 
 
@@ -178,7 +179,7 @@ def _download(file: File, target: Path) -> list[str]:
                 before = _size(part)
                 try:
                     _fetch(url, part)
-                except _Failed as failure:
+                except _MirrorError as failure:
                     failures.append(f"{url}: {failure}")
                     if _size(part) > before:
                         continue
@@ -213,16 +214,16 @@ def _fetch(url: str, part: Path) -> None:
         error.close()
         if error.code == 416 and start:
             return  # nothing follows what is here: it is whole, or of another file; the checksum will tell
-        raise _Failed(f"HTTP {error.code} {error.reason}") from error
+        raise _MirrorError(f"HTTP {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Failed(str(getattr(error, "reason", error)) or type(error).__name__) from error
+        raise _MirrorError(str(getattr(error, "reason", error)) or type(error).__name__) from error
 
     with response:
         # A server that knows no ranges answers 200 and sends everything.
         resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         if response.status != 200 and not resumed:
             part.unlink(missing_ok=True)
-            raise _Failed(f"HTTP {response.status} where 200, or 206 from byte {start} on, was expected")
+            raise _MirrorError(f"HTTP {response.status} where 200, or 206 from byte {start} on, was expected")
         received = start if resumed else 0
         length = response.headers.get("Content-Length", "")
         total = received + int(length) if length.isdigit() else None
@@ -232,7 +233,7 @@ def _fetch(url: str, part: Path) -> None:
                 try:
                     block = response.read(BLOCK)
                 except (OSError, http.client.HTTPException) as error:
-                    raise _Failed(f"broke off after {received} of {total or '?'} bytes ({error})") from error
+                    raise _MirrorError(f"broke off after {received} of {total or '?'} bytes ({error})") from error
                 if not block:
                     break
                 file.write(block)
@@ -241,14 +242,14 @@ def _fetch(url: str, part: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     if total is not None and received < total:
-        raise _Failed(f"broke off after {received} of {total} bytes")
+        raise _MirrorError(f"broke off after {received} of {total} bytes")
 
 
 def _problem(file: File, part: Path) -> str | None:
     try:
         digest = file.digest(part)
     except ValueError as error:
-        return str(error).removeprefix(f"{part} cannot be used: ").partition(";")[0]
+        return f"what came is damaged ({error.__cause__ or error})"
     if digest != file.md5:
         return f"wrong checksum: md5 {digest}, expected {file.md5} ({_size(part)} bytes)"
     return None

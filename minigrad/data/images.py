@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -307,7 +307,7 @@ def _cifar10_records(path: Path) -> dict[str, np.ndarray]:
     return records
 
 
-def _cifar10_batch(content: BinaryIO, size: int, name: str, path: Path) -> np.ndarray:
+def _cifar10_batch(content: IO[bytes], size: int, name: str, path: Path) -> np.ndarray:
     if size % CIFAR10_RECORD or not 0 < size <= CIFAR10_LONGEST * CIFAR10_RECORD:
         raise damaged(
             path,

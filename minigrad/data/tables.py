@@ -94,9 +94,9 @@ def load_german_credit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Load the Statlog German credit table: 1,000 loans, 24 numbers each, two classes and what mistakes cost.
 
     ``german.data-numeric`` is looked for as :func:`load_mnist` looks for its files (the subfolder is
-    ``german_credit``), else downloaded, 0.1 MB, and checked. The features are raw integers of different scales, from 0..1
-    to months and hundreds of marks: standardise them, with the mean and the standard deviation of the training part
-    alone.
+    ``german_credit``), else downloaded, 0.1 MB, and checked. The features are raw integers of different scales, from
+    0..1 to months and hundreds of marks: standardise them, with the mean and the standard deviation of the training
+    part alone.
 
     Returns
     -------
@@ -143,8 +143,8 @@ def load_german_credit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if len(row) != 25 or not all(word.isdigit() for word in row) or row[-1] not in (b"1", b"2"):
             raise damaged(
                 path,
-                f"row {i} is {b' '.join(row)[:80].decode('ascii', 'replace')!r} ({len(row)} words), expected 24 integers "
-                "and the class, 1 (good) or 2 (bad)",
+                f"row {i} is {b' '.join(row)[:80].decode('ascii', 'replace')!r} ({len(row)} words), expected "
+                "24 integers and the class, 1 (good) or 2 (bad)",
             )
     if not rows:
         raise damaged(path, "it is empty")

@@ -111,7 +111,9 @@ DENSITY = {"bins": 5, "density": np.array([4.0, 2.0, 1.0, 0.5, 0.5])}
 
 SMOOTHED = {5: "with label smoothing every class's weight counts, not only the label's"}
 NOT_SHIFTED = {10: "temperatures: a constant added to the logits changes the loss"}
-DETACHED = dict.fromkeys((11, 12), "a factor is detached: the gradient is not that of the value")
+DETACHED = dict.fromkeys(
+    (11, 12), "a factor is detached; the finite differences above hold it constant"
+)
 OWN_DENSITY = dict.fromkeys((0, 7, 8, 9), "the density is that of the batch and its weights: samples are coupled")
 
 CATALOGUE: dict[str, Entry] = {
@@ -196,14 +198,15 @@ COLUMNS = ("closed form", "finite differences", "second order", "laws")
 
 @dataclass(frozen=True)
 class Cell:
-    """One check of one loss: whether it passed, the worst relative error, and what there is to say."""
+    """One check of one loss: whether it passed, the worst relative error, and what there is to say if it failed."""
 
     ok: bool
     error: float
-    detail: str = ""
+    detail: str
+    note: str = ""
 
     def __str__(self) -> str:
-        return f"{self.error:.1e}" if self.ok else f"FAILED {self.error:.1e}"
+        return f"{self.note}{self.error:.1e}" if self.ok else f"FAILED {self.error:.1e}"
 
 
 def check(entry: Entry, n: int = 7, k: int = 3, rng: int = 0) -> dict[str, Cell]:
@@ -230,28 +233,31 @@ def check(entry: Entry, n: int = 7, k: int = 3, rng: int = 0) -> dict[str, Cell]
     draw = np.random.default_rng(rng)
     z, t = entry.data(draw, n, k)
     loss = partial(entry.bind(k), target=t, reduction="weighted_mean" if entry.coupled else "none")
-    by_formula, cotangent = entry.closed_form(k)(z, t), draw.uniform(0.5, 2.0, loss(z).shape)
+    measured = loss if entry.held is None else _with_factor_held(entry, z, t, k)
+    cotangent = draw.uniform(0.5, 2.0, np.shape(loss(z)))
+    laws = losses.check_laws(
+        entry.bind(k), z, t, kind=entry.kind, skip=entry.skip, coupled=entry.coupled, raise_on_failure=False
+    )
 
     def gradient(function: Callable, z: np.ndarray, g: Any) -> np.ndarray:
         leaf = Tensor(z, requires_grad=True)
         return grad(function(leaf), leaf, g).data
 
-    def curvature(z: np.ndarray, g: np.ndarray) -> np.ndarray:
+    def curvature(g: np.ndarray, z: np.ndarray) -> np.ndarray:
         leaf = Tensor(z, requires_grad=True)
         return grad(grad(loss(leaf), leaf, cotangent, create_graph=True), leaf, g).data
 
-    measured = loss if entry.held is None else _with_factor_held(entry, z, t, k)
-    difference = np.max(np.abs(gradient(loss, z, np.ones(cotangent.shape)) - by_formula)) / np.max(np.abs(by_formula))
-    report = losses.check_laws(
-        entry.bind(k), z, t, kind=entry.kind, skip=entry.skip, coupled=entry.coupled, raise_on_failure=False
-    )
-    cells = [
-        Cell(bool(difference <= 1e-12), float(difference), f"differs from formulas.{entry.formula.__name__}"),
-        _cell(check_backward(measured, lambda g, z: gradient(loss, z, g), (z,))),
-        _cell(check_backward(lambda z: gradient(measured, z, cotangent), lambda g, z: curvature(z, g), (z,))),
-        Cell(report.ok, max(r.relative for r in report.results), str(report)),
-    ]
-    return dict(zip(COLUMNS, cells, strict=True))
+    return {
+        "closed form": _by_formula(entry, gradient(loss, z, np.ones(cotangent.shape)), entry.closed_form(k)(z, t)),
+        "finite differences": _measured(check_backward(measured, lambda g, z: gradient(loss, z, g), (z,))),
+        "second order": _measured(check_backward(lambda z: gradient(measured, z, cotangent), curvature, (z,))),
+        "laws": Cell(
+            laws.ok,
+            max(result.relative for result in laws.results),
+            str(laws),
+            f"{len(laws.results) - len(laws.skipped)} hold  ",
+        ),
+    }
 
 
 def _with_factor_held(entry: Entry, z: np.ndarray, t: np.ndarray, k: int) -> Callable:
@@ -262,7 +268,13 @@ def _with_factor_held(entry: Entry, z: np.ndarray, t: np.ndarray, k: int) -> Cal
     return lambda z: factor * losses.cross_entropy(z, t, reduction="none")
 
 
-def _cell(report: Report) -> Cell:
+def _by_formula(entry: Entry, found: np.ndarray, expected: np.ndarray) -> Cell:
+    difference = float(np.max(np.abs(found - expected)) / np.max(np.abs(expected)))
+    name = f"formulas.{entry.formula.__name__}"
+    return Cell(difference <= 1e-12, difference, f"autograd gives\n{found}\n{name} gives\n{expected}")
+
+
+def _measured(report: Report) -> Cell:
     """The largest difference of gradient and slope, by the largest slope; kinks, which have none, aside."""
     worst = 0.0
     for analytic, numeric in zip(report.evidence.analytic, report.evidence.numeric, strict=True):
@@ -272,19 +284,29 @@ def _cell(report: Report) -> Cell:
     return Cell(report.ok, worst, str(report))
 
 
+HEADING = """\
+Worst relative errors, in float64, computed just now: of the gradient against its closed form and against finite
+differences, of second derivatives against finite differences, and between the two sides of the laws of weighted
+losses. Of the 13 laws some say nothing about a loss: 5 without labels, 10 without softmax, 0 and 7 to 9 where samples
+are coupled.
+"""
+
+
 def table() -> Iterator[tuple[str, bool]]:
-    """The lines of the printed table, one as soon as it is known, and whether all is well so far."""
+    """The lines of the printed table, each as soon as it is known, and whether all is well so far."""
     width = max(map(len, CATALOGUE))
-    yield "  ".join(["loss".ljust(width), *(name.rjust(18) for name in COLUMNS)]), True
-    ok, failures, skipped = True, [], dict[str, list[str]]()
+    yield HEADING, True
+    yield "  ".join(["loss".ljust(width), *(column.rjust(18) for column in COLUMNS)]), True
+    failures: list[str] = []
+    broken: dict[str, list[str]] = {}
     for name, entry in CATALOGUE.items():
         cells = check(entry)
         failures += [f"\n{name}, {column}: {cell.detail}" for column, cell in cells.items() if not cell.ok]
-        ok = ok and not failures
-        for number, reason in entry.skip.items():
-            skipped.setdefault(f"law {number}: {reason}", []).append(name)
-        yield "  ".join([name.ljust(width), *(str(cell).rjust(18) for cell in cells.values())]), ok
-    for reason, names in skipped.items():
-        yield f"{reason} ({', '.join(names)})", ok
-    for failure in failures:
-        yield failure, ok
+        for reason in dict.fromkeys(entry.skip.values()):
+            numbers = ", ".join(str(n) for n, why in entry.skip.items() if why == reason)
+            broken.setdefault(f"{numbers}: {reason}", []).append(name)
+        yield "  ".join([name.ljust(width), *(str(cell).rjust(18) for cell in cells.values())]), not failures
+    yield "\nLaws that are broken by design:", not failures
+    for reason, by in broken.items():
+        yield f"  {reason} ({'; '.join(by)})", not failures
+    yield from ((failure, False) for failure in failures)

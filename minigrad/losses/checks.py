@@ -72,7 +72,7 @@ def signs(prediction: Any, target: Any, name: str) -> tuple[Any, Any, tuple[int,
     if z.ndim != 1:
         hint = ": pass z[:, 0]" if z.shape[1:] == (1,) else ""
         raise ValueError(f"{name} needs scores of shape (N,), got {z.shape}{hint}")
-    s = as_array(target)
+    s = real_numbers(target, f"{name}: the target")
     if s.shape != z.shape:
         hint = ": pass y.ravel()" if s.shape == (*z.shape, 1) else ""
         raise ValueError(f"{name} needs a target of the scores' shape {z.shape}, got {s.shape}{hint}")

@@ -206,7 +206,10 @@ def asymmetric(z, t, gamma_pos=1.0, gamma_neg=4.0, margin=0.05):
 
 
 def distribution_balanced(z, t, counts, total, alpha=0.1, beta=10.0, mu=0.2, lam=2.0, kappa=0.05):
-    """r' ((1-t) sigmoid(lam (z-v)) - t sigmoid(-(z-v))), r' = alpha + sigmoid(beta (r - mu)), r = 1/n_c / sum t_j/n_j."""
+    """r' ((1-t) sigmoid(lam (z-v)) - t sigmoid(-(z-v))), v = kappa logit(n / total).
+
+    r' = alpha + sigmoid(beta (r - mu)), r = (1 / n_c) / sum_j t_j / n_j; without labels r' = alpha + 1.
+    """
     drawn = (t @ (1 / counts))[:, None]
     smoothed = sigmoid(beta * (1 / counts / np.where(drawn > 0, drawn, 1) - mu))
     weight = alpha + np.where(drawn > 0, smoothed, 1)

@@ -13,6 +13,7 @@ would take kw times the memory of the images.
 
 from __future__ import annotations
 
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,13 @@ class Geometry(NamedTuple):
         """Where tap number `position` of the kernel meets the padded image, over all windows."""
         start, step = position * self.dilation[axis], self.stride[axis]
         return slice(start, start + (out - 1) * step + 1, step)
+
+    def seen_by(self, row, kernel, out):
+        """Which output rows see a row of the padded image, and through which tap each."""
+        stride, dilation = self.stride[0], self.dilation[0]
+        first = max(0, -((dilation * (kernel - 1) - row) // stride))
+        outputs = [q for q in range(first, min(out - 1, row // stride) + 1) if (row - q * stride) % dilation == 0]
+        return outputs, [(row - q * stride) // dilation for q in outputs]
 
 
 def _to_memory(x):
@@ -80,8 +88,13 @@ def _as_matrix(weight):
 
 def _rows(g):
     """(N, O, out_h, out_w) to (out_h, O, out_w * N)."""
-    g = _to_memory(g)
-    return g.reshape(*g.shape[:2], -1)
+    h, o, w, n = (g := _to_memory(g)).shape
+    return g.reshape(h, o, w * n)
+
+
+def _slice(numbers):
+    """Evenly spaced numbers as a slice, which makes a view where an index array would make a copy."""
+    return slice(numbers[0], numbers[-1] + 1, numbers[1] - numbers[0] if len(numbers) > 1 else 1)
 
 
 @primitive
@@ -91,31 +104,35 @@ def convolve(x, weight, bias, geometry):
     y = _as_matrix(weight) @ _patches(x, (kh, kw), geometry)
     if bias is not None:
         y += bias[:, None]
-    return _to_user(y.reshape(len(y), o, -1, n))
+    return _to_user(y.reshape(len(y), o, geometry.out(x.shape[3], kw, 1), n))
 
 
 @primitive
 def convolve_weight(x, g, kernel, geometry):
     """The gradient of the weight, (O, C, kh, kw): patches against gradients, summed over all windows."""
     patches = _patches(x, kernel, geometry)
-    product = (_rows(g) @ patches.transpose(0, 2, 1)).sum(axis=0)
-    return product.reshape(-1, *kernel, x.shape[1]).transpose(0, 3, 1, 2)
+    product = (patches @ _rows(g).transpose(0, 2, 1)).sum(axis=0)  # BLAS is faster this way round
+    return product.reshape(*kernel, x.shape[1], g.shape[1]).transpose(3, 2, 0, 1)
 
 
 @primitive
 def convolve_input(g, weight, size, geometry):
-    """The gradient of the input, (N, C, *size): every window adds its part to the patch that it saw."""
-    n, (_, c, kh, kw) = len(g), weight.shape
+    """The gradient of the input, (N, C, *size).
+
+    A row of the image gets its part from the few rows of g whose windows reach it. They lie one after the other in
+    memory, so that this is one matrix product per image row, into columns; adding these up along the width is the rest.
+    """
+    n, (o, c, kh, kw) = len(g), weight.shape
     (h, w), (top, left) = size, geometry.padding
-    rows = _rows(g)
-    out_h, out_w = g.shape[2:]
+    (out_h, out_w), rows = g.shape[2:], _rows(g)
+    upwards = np.ascontiguousarray(weight.transpose(3, 1, 2, 0)[:, :, ::-1])  # (kw, C, kh, O), the last tap first
     columns = np.zeros((h + 2 * top, kw, c, out_w, n), g.dtype, like=g)
-    taken = np.ascontiguousarray(_as_matrix(weight).T)
-    part = np.empty((kh, kw, c, out_w, n), g.dtype, like=g)
-    for i in range(out_h):
-        np.matmul(taken, rows[i], out=part.reshape(len(taken), -1))
-        reach = i * geometry.stride[0] + geometry.dilation[0] * (kh - 1) + 1
-        columns[i * geometry.stride[0] : reach : geometry.dilation[0]] += part
+    for i in range(h + 2 * top):
+        outputs, taps = geometry.seen_by(i, kh, out_h)
+        if len(outputs):
+            part = rows[_slice(outputs)].reshape(-1, rows.shape[2])
+            flipped = upwards[:, :, _slice([kh - 1 - tap for tap in taps])].reshape(kw * c, -1)
+            np.matmul(flipped, part, out=columns[i].reshape(kw * c, -1))
     image = np.zeros((h + 2 * top, c, w + 2 * left, n), g.dtype, like=g)
     for j in range(kw):
         image[:, :, geometry.taps(j, 1, out_w)] += columns[:, j]
@@ -153,10 +170,11 @@ rule(channel_sum, lambda g, _y, _x: np.broadcast_to(g[:, None, None], _x.shape))
 
 def pair(value, name):
     """An int or a pair of ints as a pair."""
-    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) for v in pair):
-        raise TypeError(f"{name} must be an int or a pair of ints (vertical, horizontal), got {value!r}")
-    return int(pair[0]), int(pair[1])
+    try:
+        vertical, horizontal = (value, value) if np.ndim(value) == 0 else value
+        return operator.index(vertical), operator.index(horizontal)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an int or a pair of ints (vertical, horizontal), got {value!r}") from None
 
 
 def checked_geometry(name, x, kernel, stride, padding, dilation=1):

@@ -258,6 +258,9 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Rng = None) -> A
         raise ValueError(f"dropout: p is the probability of dropping an entry, 0 <= p <= 1, got {p}")
     if not training or p == 0:
         return x
+    values = as_array(x)
     keep = generator(rng).random(x.shape, dtype=np.float32) >= p
-    scale = keep.astype(x.dtype) / (1 - p if p < 1 else 1)
-    return x * np.asarray(scale, like=x.data if isinstance(x, Tensor) else x)
+    scale = np.empty_like(values)  # in memory as x is: a product of mixed orders is several times slower
+    scale[...] = np.asarray(keep, like=values)
+    scale /= 1 - p if p < 1 else 1
+    return x * scale

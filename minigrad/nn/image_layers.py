@@ -10,6 +10,7 @@ import numpy as np
 from ..random import Rng, generator
 from . import functional as F
 from . import init
+from .conv import pair
 from .module import Module, Parameter
 
 
@@ -55,8 +56,7 @@ class Conv2d(Module):
             raise ValueError(
                 f"Conv2d: groups={groups} must divide both in_channels={in_channels} and out_channels={out_channels}"
             )
-        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
-        shape = (out_channels, in_channels // groups, *kernel)
+        shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size"))
         fan_in = math.prod(shape[1:])
         source = generator(rng)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
@@ -92,21 +92,38 @@ class _Pool2d(Module):
 
 
 class MaxPool2d(_Pool2d):
-    """The maximum of every window of (N, C, H, W)."""
+    """The maximum of every window of (N, C, H, W); arguments as ``functional.max_pool2d``.
+
+    Examples
+    --------
+    >>> mg.nn.MaxPool2d(2)(mg.zeros(8, 6, 24, 24)).shape
+    (8, 6, 12, 12)
+    """
 
     def forward(self, x: Any) -> Any:
         return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
 class AvgPool2d(_Pool2d):
-    """The mean of every window of (N, C, H, W)."""
+    """The mean of every window of (N, C, H, W); arguments as ``functional.avg_pool2d``.
+
+    Examples
+    --------
+    >>> mg.nn.AvgPool2d(3, stride=2, padding=1)(mg.zeros(8, 6, 24, 24)).shape
+    (8, 6, 12, 12)
+    """
 
     def forward(self, x: Any) -> Any:
         return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
 class _BatchNorm(Module):
-    ndim: int
+    """What the two batch normalizations share; they differ in the rank that they take.
+
+    The running statistics are buffers: ``state_dict`` has them, under PyTorch's names, and no optimiser changes them.
+    """
+
+    takes: tuple[str, ...]
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         super().__init__()
@@ -118,27 +135,56 @@ class _BatchNorm(Module):
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
 
     def forward(self, x: Any) -> Any:
-        features = self.running_mean.shape[0]
-        if x.ndim != self.ndim or x.shape[1] != features:
-            expected = f"(N, {features}" + (", H, W)" if self.ndim == 4 else ")")
-            raise ValueError(f"{type(self).__name__} expected x of shape {expected}, got {x.shape}")
-        if self.training:
-            self.num_batches_tracked += 1
-        return F.batch_norm(
+        if x.ndim not in [1 + shape.count(",") for shape in self.takes]:
+            raise ValueError(f"{type(self).__name__} takes {' or '.join(self.takes)}, got x of shape {x.shape}")
+        y = F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
         )
+        if self.training:
+            self.num_batches_tracked += 1
+        return y
 
     def describe(self) -> str:
-        return f"{self.running_mean.shape[0]}"
+        return f"{len(self.running_mean)}" + ("" if self.weight is not None else ", affine=False")
 
 
 class BatchNorm1d(_BatchNorm):
-    """Standardize every feature of (N, C) over the batch (Ioffe & Szegedy 2015); see ``functional.batch_norm``."""
+    """Standardize every feature of (N, C) or (N, C, L) over the batch (Ioffe & Szegedy 2015).
 
-    ndim = 2
+    In training with the mean and variance of the batch, after ``eval()`` with running ones; ``functional.batch_norm``
+    says how. Arguments, attributes and names in the state are PyTorch's.
+
+    Parameters
+    ----------
+    num_features : int
+        C.
+    eps : float, default 1e-5
+        Added to the variance.
+    momentum : float, default 0.1
+        How much of the running statistics each batch replaces.
+    affine : bool, default True
+        Whether there are `weight`, starting at 1, and `bias`, starting at 0, each of shape (C,).
+
+    Examples
+    --------
+    >>> layer = mg.nn.BatchNorm1d(1)
+    >>> layer(mg.tensor([[1.0], [3.0]])).data.round(2)
+    array([[-1.],
+           [ 1.]], dtype=float32)
+    >>> layer.running_mean
+    array([0.2], dtype=float32)
+    """
+
+    takes = ("(N, C)", "(N, C, L)")
 
 
 class BatchNorm2d(_BatchNorm):
-    """Standardize every channel of (N, C, H, W) over the batch and the pixels; see ``functional.batch_norm``."""
+    """Standardize every channel of (N, C, H, W) over the batch and the pixels; arguments as ``BatchNorm1d``.
 
-    ndim = 4
+    Examples
+    --------
+    >>> mg.nn.BatchNorm2d(6)
+    BatchNorm2d(6)  # 12 parameters
+    """
+
+    takes = ("(N, C, H, W)",)

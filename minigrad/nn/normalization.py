@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..graph import primitive, rule
-from ..tensor import Tensor
+from ..tensor import as_array
 
 
 @primitive
 def standardize(x, axes, eps):
     """(x - mean) / sqrt(variance + eps) over `axes`."""
-    centred = x - x.mean(axis=axes, keepdims=True)
-    return centred / np.sqrt((centred * centred).mean(axis=axes, keepdims=True) + eps)
+    y = x - x.mean(axis=axes, keepdims=True)
+    y /= np.sqrt((y * y).mean(axis=axes, keepdims=True) + eps)
+    return y
 
 
 def _standardize_vjp(g, y, x, axes, eps):
@@ -56,36 +59,57 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
 
     Parameters
     ----------
-    x : Tensor or array, shape (N, C) or (N, C, H, W)
-    running_mean, running_var : arrays (C,), or None
+    x : Tensor or array, shape (N, C) or (N, C, ...)
+        Images (N, C, H, W) keep their order in memory.
+    running_mean, running_var : arrays (C,), or both None
         Used when not `training`; changed in place when `training`:
         running = (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch.
+        None: statistics of the batch always.
     weight, bias : shape (C,), optional
     training : bool, default False
     momentum : float, default 0.1
     eps : float, default 1e-5
         Added to the (biased) variance.
 
+    Returns
+    -------
+    Tensor (array for arrays), the shape of x
+
     Raises
     ------
     ValueError
-        If x has another rank, or a channel has only one value to take statistics of while training.
+        If x has no channels, an argument is not one number per channel, or a channel has only one value to take
+        statistics of.
+
+    Examples
+    --------
+    >>> mean, var = np.zeros(1), np.ones(1)
+    >>> mg.nn.functional.batch_norm(np.array([[1.0], [3.0]]), mean, var, training=True).round(3)
+    array([[-1.],
+           [ 1.]])
+    >>> mean, var  # 0.9 * 0 + 0.1 * 2, 0.9 * 1 + 0.1 * 2
+    (array([0.2]), array([1.1]))
     """
-    if x.ndim not in (2, 4):
-        raise ValueError(f"batch_norm takes (N, C) or (N, C, H, W), got shape {x.shape}")
-    axes = (0,) if x.ndim == 2 else (0, 2, 3)
-    per_channel = (-1,) if x.ndim == 2 else (-1, 1, 1)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm takes (N, C) or (N, C, ...), got shape {x.shape}")
+    channels = x.shape[1]
+    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    for name, value in given.items():
+        if value is not None and tuple(value.shape) != (channels,):
+            raise ValueError(f"batch_norm: x {x.shape} has {channels} channels, {name} has shape {value.shape}")
+    axes = (0, *range(2, x.ndim))
+    per_channel = (channels, *(1 for _ in x.shape[2:]))
     if training or running_mean is None:
-        n = x.size // max(x.shape[1], 1)
-        if training and n < 2:
+        n = math.prod(x.shape[axis] for axis in axes)
+        if n < 2:
             raise ValueError(
-                f"batch_norm needs more than one value per channel while training, got x of shape {x.shape}: "
+                f"batch_norm needs more than one value per channel for its statistics, got x of shape {x.shape}: "
                 "use a larger batch, or model.eval()"
             )
-        if training and running_mean is not None:
-            raw = x.data if isinstance(x, Tensor) else x
-            running_mean += momentum * (raw.mean(axis=axes) - running_mean)
-            running_var += momentum * (raw.var(axis=axes) * (n / (n - 1)) - running_var)
+        if running_mean is not None:
+            values, mean, var = as_array(x), as_array(running_mean), as_array(running_var)
+            mean += momentum * (values.mean(axis=axes) - mean)
+            var += momentum * (values.var(axis=axes) * (n / (n - 1)) - var)
         y = standardize(x, axes, eps)
     else:
         y = (x - running_mean.reshape(per_channel)) / np.sqrt(running_var.reshape(per_channel) + eps)

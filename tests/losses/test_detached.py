@@ -5,8 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.losses import binary_cross_entropy, cross_entropy, ghm, gradient_density, influence_balanced
-from tests.losses.cases import sigmoid, softmax
-from tests.losses.imbalance_cases import one_hot
+from tests.losses.cases import one_hot, sigmoid, softmax
 
 RNG = np.random.default_rng(0)
 Z, Y = 2 * RNG.normal(size=(6, 3)), np.array([0, 2, 1, 1, 0, 2])
