@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, primitive, rule
+from .graph import Node, primitive, recording, rule
 from .tensor import Tensor, as_array
 
 
@@ -44,7 +44,7 @@ def _sweep(seeds: dict, wanted: Iterable | None = None, create_graph: bool = Fal
     nodes = _youngest_first(seeds)
     useful = None if wanted is None else _leading_to(wanted, nodes)
     ours: set = set()  # sums made here, which nobody else holds: they may grow in place
-    behind_selection = False
+    behind: set = set()  # what a selection (np.where) took some entries of
     for node in nodes:
         g = gradients.get(node)
         if g is None or (useful is not None and node not in useful):
@@ -54,14 +54,16 @@ def _sweep(seeds: dict, wanted: Iterable | None = None, create_graph: bool = Fal
         if isinstance(g, np.generic):  # NumPy makes scalars of 0-d results; rules see arrays
             g = np.asarray(g)
         rule, kwargs = node.rule, node.kwargs or {}
-        behind_selection |= rule.selects
+        selected = rule.selects or node in behind
         y, args = _on_graph(node) if create_graph else (node.y, node.args)
         for parent, vjp in zip(node.parents, rule.vjps or rule.vjps_of_each(len(args))):  # noqa: B905 -- hot path
             if parent is None or (useful is not None and parent not in useful):
                 continue
             if vjp is None:
                 raise _not_differentiable(node, parent)
-            if behind_selection and rule.scales:
+            if selected:
+                behind.add(parent)
+            if selected and rule.scales:
                 gradient = _zero_stays_zero(vjp, g, y, args, kwargs)
             else:
                 gradient = vjp(g, y, *args, **kwargs)
@@ -138,7 +140,10 @@ def _not_differentiable(node: Node, parent: Node | Tensor) -> TypeError:
 
 
 def _zero_stays_zero(vjp: Callable, g: Any, y: Any, args: Any, kwargs: dict) -> Any:
-    """The gradient, where 0 * inf and 0 * nan count as 0 and are not worth NumPy's warnings."""
+    """The gradient, where 0 * inf and 0 * nan count as 0 and are not worth NumPy's warnings.
+
+    Only what is nan is replaced: where g is 0 but the gradient finite, its own derivative may not be 0.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         gradient = vjp(g, y, *args, **kwargs)
     lost = np.isnan(gradient)
@@ -276,7 +281,8 @@ def _leaf(x: Any) -> Tensor:
 
 
 def _result(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    y = f(x)
+    with recording(True):
+        y = f(x)
     if not isinstance(y, Tensor):
         raise TypeError(
             f"the function must return a Tensor computed from its argument, it returned a {type(y).__name__}"
@@ -352,4 +358,5 @@ def _gradient_of_scalar(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             f"second derivatives need a scalar function, this one returned shape {y.shape}: "
             "sum its result, or ask for mg.jacobian"
         )
-    return grad(y, x, create_graph=True)
+    with recording(True):
+        return grad(y, x, create_graph=True)

@@ -32,6 +32,8 @@ def to_host(array: Any) -> np.ndarray:
 
 def move(array: Any, device: str) -> Any:
     """`array` on `device`; the array itself where it is there already."""
+    if not isinstance(device, str):
+        raise TypeError(f"a device is 'cpu', 'cuda' or 'cuda:<number>', got {device!r}; to change the dtype use astype")
     kind, _, index = device.partition(":")
     if kind == "cpu":
         return to_host(array)

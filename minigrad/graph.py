@@ -196,6 +196,9 @@ def _by_position(function: Callable, args: Sequence, kwargs: dict) -> tuple[Sequ
     names = list(parameters)
     until = 1 + max(names.index(name) for name in tensors)
     moved = [kwargs.get(name, parameters[name].default) for name in names[len(args) : until]]
+    for name, value in zip(names[len(args) : until], moved, strict=True):
+        if value is inspect.Parameter.empty:
+            raise TypeError(f"{function.__name__}() misses its argument {name!r}")
     return (*args, *moved), {name: value for name, value in kwargs.items() if name not in names[:until]}
 
 
@@ -210,6 +213,16 @@ def composite(function: Callable) -> Callable[[Callable], Callable]:
 
 
 @contextmanager
+def recording(wanted: bool) -> Iterator[None]:
+    """Switch recording on or off for this thread."""
+    before, _mode.recording = _mode.recording, wanted
+    try:
+        yield
+    finally:
+        _mode.recording = before
+
+
+@contextmanager
 def no_grad() -> Iterator[None]:
     """Compute without recording; a context manager and a decorator. Other threads are not affected.
 
@@ -220,11 +233,8 @@ def no_grad() -> Iterator[None]:
     ...     (w * 2).requires_grad
     False
     """
-    before, _mode.recording = _mode.recording, False
-    try:
+    with recording(False):
         yield
-    finally:
-        _mode.recording = before
 
 
 def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
@@ -247,10 +257,15 @@ def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
         y = rule.function(*raw, **kwargs) if kwargs else rule.function(*raw)
     except (TypeError, ValueError) as error:
         raise _explained(error, rule.name, raw) from error
-    if isinstance(y, np.generic):
-        y = np.asarray(y)
+    if type(y) is not np.ndarray:
+        y = _as_result(y, rule.name)
     if not (wanted and _mode.recording):
         return Tensor(y)
+    if y.dtype.kind != "f":
+        raise TypeError(
+            f"{rule.name} gave {y.dtype} where a gradient is wanted, but only real functions are differentiated: "
+            "work with real and imaginary part, or pass t.detach()"
+        )
     if len(raw) > rule.most:
         raise TypeError(f"{rule.name}: at most {rule.most} arguments by position here, got {len(raw)}: name the others")
     if kwargs:
@@ -279,6 +294,15 @@ def _known(kwargs: dict, rule: Rule) -> dict:
 def _unknown(name: str, kwargs: Iterable[str], known: Iterable[str]) -> TypeError:
     unknown = ", ".join(f"{k}=" for k in kwargs if k not in known)
     return TypeError(f"{name}(..., {unknown}) has no derivative here; it takes {', '.join(sorted(known))}")
+
+
+def _as_result(y: Any, name: str) -> Any:
+    """NumPy's scalars and Python numbers as 0-d arrays."""
+    if isinstance(y, (np.generic, int, float)):
+        return np.asarray(y)
+    if not devices.is_array(y):
+        raise TypeError(f"{name} returned a {type(y).__name__}; what is recorded returns one array")
+    return y
 
 
 def _explained(error: Exception, name: str, args: Sequence) -> Exception:

@@ -44,7 +44,8 @@ def generator(rng: Rng = None) -> np.random.Generator:
 
 def rand(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1). `shape`: a tuple or numbers."""
-    array = _generator.random(shape_of(shape)).astype(dtype)
+    drawn = np.float32 if np.dtype(dtype).itemsize <= 4 else np.float64  # rounding to dtype later could give 1
+    array = np.asarray(_generator.random(shape_of(shape), drawn)).astype(dtype)
     return Tensor(devices.move(array, device), requires_grad)
 
 

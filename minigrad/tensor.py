@@ -121,25 +121,25 @@ class NumPyFace:
 
     __hash__ = object.__hash__
 
-    def sum(self, axis=None, keepdims=False, **options):
+    def sum(self, axis=None, *, keepdims=False, **options):
         return np.sum(self, axis=axis, keepdims=keepdims, **options)
 
-    def mean(self, axis=None, keepdims=False, **options):
+    def mean(self, axis=None, *, keepdims=False, **options):
         return np.mean(self, axis=axis, keepdims=keepdims, **options)
 
-    def max(self, axis=None, keepdims=False):
+    def max(self, axis=None, *, keepdims=False):
         return np.max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis=None, keepdims=False):
+    def min(self, axis=None, *, keepdims=False):
         return np.min(self, axis=axis, keepdims=keepdims)
 
-    def prod(self, axis=None, keepdims=False, **options):
+    def prod(self, axis=None, *, keepdims=False, **options):
         return np.prod(self, axis=axis, keepdims=keepdims, **options)
 
-    def var(self, axis=None, ddof=0, keepdims=False):
+    def var(self, axis=None, *, ddof=0, keepdims=False):
         return np.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
 
-    def std(self, axis=None, ddof=0, keepdims=False):
+    def std(self, axis=None, *, ddof=0, keepdims=False):
         return np.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
 
     def cumsum(self, axis=None):
@@ -180,16 +180,16 @@ class NumPyFace:
     def dot(self, other):
         return np.dot(self, other)
 
-    def trace(self, offset=0):
-        return np.trace(self, offset=offset)
+    def trace(self, offset=0, axis1=0, axis2=1):
+        return np.trace(self, offset, axis1, axis2)
 
     def diagonal(self, offset=0, axis1=0, axis2=1):
         return np.diagonal(self, offset, axis1, axis2)
 
-    def argmax(self, axis=None, keepdims=False):
+    def argmax(self, axis=None, *, keepdims=False):
         return np.argmax(self, axis=axis, keepdims=keepdims)
 
-    def argmin(self, axis=None, keepdims=False):
+    def argmin(self, axis=None, *, keepdims=False):
         return np.argmin(self, axis=axis, keepdims=keepdims)
 
     def argsort(self, axis=-1):
@@ -201,10 +201,10 @@ class NumPyFace:
     def round(self, decimals=0):
         return np.round(self, decimals)
 
-    def all(self, axis=None, keepdims=False):
+    def all(self, axis=None, *, keepdims=False):
         return np.all(self, axis=axis, keepdims=keepdims)
 
-    def any(self, axis=None, keepdims=False):
+    def any(self, axis=None, *, keepdims=False):
         return np.any(self, axis=axis, keepdims=keepdims)
 
     @property
@@ -214,6 +214,35 @@ class NumPyFace:
     @property
     def mT(self):
         return np.swapaxes(self, -1, -2)
+
+
+# What readers who come from PyTorch look for, and its name here.
+ELSEWHERE = {
+    "clone": "mg.tensor(t), or np.copy(t) on the graph",
+    "cos": "np.cos(t)",
+    "dim": "t.ndim",
+    "double": "t.astype(np.float64)",
+    "exp": "np.exp(t)",
+    "expand": "np.broadcast_to(t, shape)",
+    "float": "t.astype(np.float32)",
+    "log": "np.log(t)",
+    "long": "t.astype(np.int64)",
+    "matmul": "t @ u",
+    "norm": "np.linalg.norm(t)",
+    "numel": "t.size",
+    "permute": "t.transpose(axes)",
+    "pow": "t ** exponent",
+    "relu": "mg.nn.functional.relu(t)",
+    "requires_grad_": "t.requires_grad = True",
+    "sigmoid": "mg.nn.functional.sigmoid(t)",
+    "sin": "np.sin(t)",
+    "softmax": "mg.nn.functional.softmax(t)",
+    "sqrt": "np.sqrt(t)",
+    "tanh": "np.tanh(t)",
+    "unsqueeze": "np.expand_dims(t, axis)",
+    "view": "t.reshape(shape)",
+    "zero_": "t.grad = None to forget a gradient; Tensors are values and are not changed in place",
+}
 
 
 class Tensor(NumPyFace):
@@ -255,8 +284,10 @@ class Tensor(NumPyFace):
         self.grad: Tensor | None = None
         self._node = _node
         self._requires_grad = requires_grad
-        if requires_grad and _node is None:
-            require_float(self.data)
+        if _node is None:
+            require_numbers(self.data)
+            if requires_grad:
+                require_float(self.data)
 
     @property
     def requires_grad(self) -> bool:
@@ -333,8 +364,15 @@ class Tensor(NumPyFace):
     def __bool__(self) -> bool:
         return bool(self.data)
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.data.item(), digits)
+
     def __len__(self) -> int:
         return len(self.data)
+
+    def __getattr__(self, name: str) -> Any:
+        hint = f": write {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+        raise AttributeError(f"Tensor has no attribute {name!r}{hint}")
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
@@ -386,6 +424,15 @@ class Tensor(NumPyFace):
         return make(data.copy(), requires_grad)
 
 
+def require_numbers(array: Any) -> None:
+    """Refuse arrays of objects and strings."""
+    if array.dtype.kind not in "fiubc":
+        raise TypeError(
+            f"Tensors hold numbers, but this data became an array of dtype {array.dtype}: "
+            "check for strings, None, or rows of different lengths"
+        )
+
+
 def require_float(array: Any) -> None:
     """Refuse a dtype that cannot carry a gradient."""
     if array.dtype.kind != "f":
@@ -411,11 +458,7 @@ def as_array(data: Any) -> Any:
             raise ValueError(f"this data is not one array; check for rows of different lengths ({error})") from None
         if array.dtype == np.float64 and not hasattr(first, "dtype"):
             array = array.astype(np.float32)
-    if array.dtype.kind not in "fiubc":
-        raise TypeError(
-            f"Tensors hold numbers, but this data became an array of dtype {array.dtype}: "
-            "check for strings, None, or rows of different lengths"
-        )
+    require_numbers(array)
     return array
 
 
@@ -453,7 +496,10 @@ def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_gra
 
 def shape_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
     """A shape that was given as one tuple or as numbers."""
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    given = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    if not all(isinstance(n, (int, np.integer)) for n in given):
+        raise TypeError(f"a shape is one tuple or integers, got {given}; dtype and device are given by name")
+    return given
 
 
 def zeros(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
@@ -466,9 +512,13 @@ def ones(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_gra
     return tensor(np.ones(shape_of(shape)), dtype, device, requires_grad)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
-    """One value everywhere: float32 for a Python float, int64 for an int."""
-    return tensor(np.full(shape, as_array(fill_value)), dtype, device, requires_grad)
+def full(
+    *shape: Any, fill_value: Any = None, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
+    """One value everywhere, ``full((2, 3), 0.5)`` or ``full(2, 3, 0.5)``; a float gives float32, an int int64."""
+    if fill_value is None:
+        *shape, fill_value = shape  # type: ignore[assignment]
+    return tensor(np.full(shape_of(tuple(shape)), as_array(fill_value)), dtype, device, requires_grad)
 
 
 def arange(*bounds: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:

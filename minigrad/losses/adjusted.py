@@ -36,7 +36,7 @@ def ldam(
     prediction : Tensor or array, shape (N, K)
         Meant for cosines: features and class vectors of length 1, so that z lies in [-1, 1] and a margin of 0.5 is
         a length. For other logits pass scale=1.
-    target : integers (N,) in 0..K-1
+    target : integers (N,) in 0..K-1, or the same one-hot, (N, K)
     counts : (K,)
         Samples per class in the training set; only their ratios matter. A class that never occurs gets the margin of
         the rarest.
@@ -93,7 +93,7 @@ def logit_adjusted(
     ----------
     prediction : Tensor or array, shape (N, K)
         Logits.
-    target : integers (N,) in 0..K-1
+    target : integers (N,) in 0..K-1, or the same one-hot, (N, K)
     counts, prior : (K,), one of the two
         Samples per class in the training set, or their shares. A class that never occurs is left out of the
         softmax, tau log 0 = -inf, and gets no gradient.
@@ -152,7 +152,7 @@ def cdt(
     ----------
     prediction : Tensor or array, shape (N, K)
         Logits. Adding a constant to a row changes the loss, unlike softmax's other losses.
-    target : integers (N,) in 0..K-1
+    target : integers (N,) in 0..K-1, or the same one-hot, (N, K)
     counts : (K,)
         Samples per class in the training set; only their ratios matter. The logit of a class that never occurs
         counts as 0 (a = infinity).

@@ -90,6 +90,10 @@ def cross_entropy(
     TypeError, ValueError
         For labels that are floats or out of range, shapes that do not fit, weights that are negative or not finite.
 
+    Notes
+    -----
+    Bishop 2006, "Pattern Recognition and Machine Learning", equations 4.108 and 4.109.
+
     Examples
     --------
     >>> z = mg.tensor([[2.0, 0.0], [0.0, 0.0]], requires_grad=True)
@@ -166,6 +170,10 @@ def binary_cross_entropy(
     TypeError, ValueError
         For targets outside [0, 1], shapes that do not fit, weights that are negative or not finite.
 
+    Notes
+    -----
+    Bishop 2006, "Pattern Recognition and Machine Learning", equations 4.90 and 4.91, there without pos_weight.
+
     Examples
     --------
     >>> z = mg.tensor([0.0, 2.0], requires_grad=True)
@@ -206,7 +214,7 @@ def mse(
     class_weight: None = None,
     reduction: str | float = "mean",
 ) -> Any:
-    """Squared error: l_i = (z_i - t_i)**2, dl/dz = 2 (z - t). No factor 1/2.
+    """Squared error (Gauss 1809): l_i = (z_i - t_i)**2, dl/dz = 2 (z - t). No factor 1/2.
 
     Parameters
     ----------

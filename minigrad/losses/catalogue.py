@@ -111,9 +111,7 @@ DENSITY = {"bins": 5, "density": np.array([4.0, 2.0, 1.0, 0.5, 0.5])}
 
 SMOOTHED = {5: "with label smoothing every class's weight counts, not only the label's"}
 NOT_SHIFTED = {10: "temperatures: a constant added to the logits changes the loss"}
-DETACHED = dict.fromkeys(
-    (11, 12), "a factor is detached; the finite differences above hold it constant"
-)
+DETACHED = dict.fromkeys((11, 12), "a factor is detached; the finite differences above hold it constant")
 OWN_DENSITY = dict.fromkeys((0, 7, 8, 9), "the density is that of the batch and its weights: samples are coupled")
 
 CATALOGUE: dict[str, Entry] = {
@@ -303,8 +301,8 @@ def table() -> Iterator[tuple[str, bool]]:
         cells = check(entry)
         failures += [f"\n{name}, {column}: {cell.detail}" for column, cell in cells.items() if not cell.ok]
         for reason in dict.fromkeys(entry.skip.values()):
-            numbers = ", ".join(str(n) for n, why in entry.skip.items() if why == reason)
-            broken.setdefault(f"{numbers}: {reason}", []).append(name)
+            which = ", ".join(str(n) for n, why in entry.skip.items() if why == reason)
+            broken.setdefault(f"{which}: {reason}", []).append(name)
         yield "  ".join([name.ljust(width), *(str(cell).rjust(18) for cell in cells.values())]), not failures
     yield "\nLaws that are broken by design:", not failures
     for reason, by in broken.items():

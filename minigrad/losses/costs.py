@@ -51,7 +51,7 @@ def expected_cost(
     ----------
     prediction : Tensor or array, shape (N, K)
         Logits, not probabilities.
-    target : integers (N,) in 0..K-1
+    target : integers (N,) in 0..K-1, or the same one-hot, (N, K)
     cost_matrix : (K, K)
         C[truth, prediction], row = truth, column = prediction. A number added to a row changes no gradient. A Tensor
         that requires grad receives dL/dC.

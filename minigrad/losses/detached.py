@@ -42,7 +42,7 @@ def influence_balanced(
     ----------
     prediction : Tensor or array, shape (N, K)
         Logits.
-    target : integers (N,) in 0..K-1
+    target : integers (N,) in 0..K-1, or the same one-hot, (N, K)
     features : Tensor or array, shape (N, D), optional
         h, the input of the last layer; detached too. Default: |h|_1 = 1.
     sample_weight : (N,), optional

@@ -55,7 +55,7 @@ def focal(
     ----------
     prediction : Tensor or array, shape (N, K)
         Logits.
-    target : integers (N,) in 0..K-1
+    target : integers (N,) in 0..K-1, or the same one-hot, (N, K)
     sample_weight : (N,), optional
     class_weight : (K,) or dict keyed by label, optional
         Multiplies the loss; it is no part of the modulator.

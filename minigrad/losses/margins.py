@@ -30,7 +30,7 @@ def multiclass_hinge(
     ----------
     prediction : Tensor or array, shape (N, K)
         Scores.
-    target : integers (N,) in 0..K-1
+    target : integers (N,) in 0..K-1, or the same one-hot, (N, K)
     cost_matrix : (K, K), optional
         C[truth, prediction], row = truth, column = prediction. Default: 1 off the diagonal, 0 on it.
     sample_weight : (N,), optional

@@ -40,7 +40,7 @@ def generalized_cross_entropy(
     ----------
     prediction : Tensor or array, shape (N, K)
         Logits.
-    target : integers (N,) in 0..K-1
+    target : integers (N,) in 0..K-1, or the same one-hot, (N, K)
     sample_weight : (N,), optional
     class_weight : (K,) or dict keyed by label, optional
     reduction : {"mean", "sum", "weighted_mean", "none"} or a number D > 0

@@ -130,9 +130,9 @@ def convolve_input(g, weight, size, geometry):
     for i in range(h + 2 * top):
         outputs, taps = geometry.seen_by(i, kh, out_h)
         if len(outputs):
-            part = rows[_slice(outputs)].reshape(-1, rows.shape[2])
+            part = rows[_slice(outputs)].reshape(len(outputs) * o, out_w * n)
             flipped = upwards[:, :, _slice([kh - 1 - tap for tap in taps])].reshape(kw * c, -1)
-            np.matmul(flipped, part, out=columns[i].reshape(kw * c, -1))
+            np.matmul(flipped, part, out=columns[i].reshape(kw * c, out_w * n))
     image = np.zeros((h + 2 * top, c, w + 2 * left, n), g.dtype, like=g)
     for j in range(kw):
         image[:, :, geometry.taps(j, 1, out_w)] += columns[:, j]
@@ -187,10 +187,10 @@ def checked_geometry(name, x, kernel, stride, padding, dilation=1):
         )
     geometry = Geometry(pair(stride, "stride"), pair(padding, "padding"), pair(dilation, "dilation"))
     for values, least, what in (
+        (kernel, 1, "kernel"),
         (geometry.stride, 1, "stride"),
         (geometry.padding, 0, "padding"),
         (geometry.dilation, 1, "dilation"),
-        (kernel, 1, "kernel"),
     ):
         if min(values) < least:
             raise ValueError(f"{name}: {what} must be at least {least}, got {values}")

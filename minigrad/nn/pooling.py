@@ -91,23 +91,23 @@ def at_maximum(u, x, y, kernel, geometry):
     return picked
 
 
-def _nothing(like, shape, dtype):
-    """Where the maximum is does not depend smoothly on anything: the zero gradient."""
-    return np.zeros(shape, dtype, like=like)
+def _nothing(g, x):
+    """The zero gradient: where the maximum is does not change smoothly with x."""
+    return np.zeros(x.shape, x.dtype, like=g)
 
 
 rule(max_pool, lambda g, y, x, kernel, geometry: to_maximum(g, x, y, kernel, geometry))
 rule(
     to_maximum,
     lambda u, _y, _g, x, y, kernel, geometry: at_maximum(u, x, y, kernel, geometry),
-    lambda u, _y, _g, x, y, kernel, geometry: _nothing(u, x.shape, x.dtype),
-    lambda u, _y, _g, x, y, kernel, geometry: _nothing(u, y.shape, y.dtype),
+    lambda u, _y, _g, _x, _max, kernel, geometry: _nothing(u, _x),
+    lambda u, _y, _g, _x, _max, kernel, geometry: _nothing(u, _max),
 )
 rule(
     at_maximum,
     lambda g, _y, _u, x, y, kernel, geometry: to_maximum(g, x, y, kernel, geometry),
-    lambda g, _y, _u, x, y, kernel, geometry: _nothing(g, x.shape, x.dtype),
-    lambda g, _y, _u, x, y, kernel, geometry: _nothing(g, y.shape, y.dtype),
+    lambda g, _y, _u, _x, _max, kernel, geometry: _nothing(g, _x),
+    lambda g, _y, _u, _x, _max, kernel, geometry: _nothing(g, _max),
 )
 
 # --- Mean

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..graph import composite, primitive, rule
+from ..tensor import Tensor
 
 # --- One array, another shape
 
@@ -99,7 +100,8 @@ def column_stack(tup):
 
 def _slices(splitter, ary, indices_or_sections, axis):
     """What `splitter` would do, found out on the numbers 0..n-1."""
-    parts = splitter(np.arange(ary.shape[axis]), indices_or_sections)
+    where = indices_or_sections.data if isinstance(indices_or_sections, Tensor) else indices_or_sections
+    parts = splitter(np.arange(ary.shape[axis]), where)
     before = (slice(None),) * (axis % ary.ndim)
     return [ary[(*before, slice(p[0], p[-1] + 1) if len(p) else slice(0, 0))] for p in parts]
 

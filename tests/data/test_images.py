@@ -231,6 +231,7 @@ WHOLE = tar(MEMBERS)
     [
         (WHOLE[: len(WHOLE) // 2], r"gzip data is cut short or damaged \(Compressed file ended"),
         (WHOLE[:-8] + bytes(8), r"gzip data is cut short or damaged \(CRC check failed"),
+        (zipped(tar(MEMBERS, "w") + bytes(10**6))[:-8] + bytes(8), r"CRC check failed"),  # far behind the last member
         (tar(MEMBERS, "w")[: 512 + 1000], r"no whole tar archive \(unexpected end of data\)"),
         (tar(MEMBERS, "w")[: 512 * 22], "it lacks data_batch_3.bin, .*, test_batch.bin; expected the binary version"),
         (tar(MEMBERS[:-1]), "it lacks test_batch.bin; expected the binary version of CIFAR-10"),

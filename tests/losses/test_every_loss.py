@@ -85,6 +85,7 @@ def test_signature_and_docstring(name):
         if isinstance(default, float) and default:
             assert default in map(float, re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", text)), f"default of {parameter}"
     assert "dl/dz" in text or "dL/dz" in text
+    assert re.search(r"\b(1[89]|20)\d\d\b", text), "the docstring gives no source"
     assert ">>> " in text
 
 
@@ -125,6 +126,34 @@ def test_python_floats_as_weights_keep_their_double_precision(name):
         listed, exact = (gradient(loss, z, t, sample_weight=w, reduction=reduction) for w in (W.tolist(), W))
         for a, b in zip(listed, exact, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+LISTS = [
+    (mg.losses.cross_entropy, "labels", {"class_weight": [0.1, 0.7, 1.3]}),
+    (mg.losses.cross_entropy, "labels", {"class_weight": {0: 0.1, 1: 0.7, 2: 1.3}}),
+    (
+        mg.losses.binary_cross_entropy,
+        "several_labels",
+        {"pos_weight": [0.1, 0.7, 1.3], "class_weight": [0.1, 0.2, 0.3]},
+    ),
+    (mg.losses.expected_cost, "labels", {"cost_matrix": [[0.0, 0.1, 0.2], [1.1, 0.0, 0.7], [0.3, 2.1, 0.0]]}),
+    (mg.losses.logit_adjusted, "labels", {"prior": [0.7, 0.2, 0.1]}),
+    (mg.losses.ghm, "zero_or_one", {"bins": 2, "density": [0.7, 1.3]}),
+    (mg.losses.example_cost, "zero_or_one", {"cost_fp": 0.1, "cost_fn": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}),
+    (mg.losses.hinge, "signs", {"margin": [0.1, 0.7]}),
+]
+
+
+@pytest.mark.parametrize(("loss", "data", "options"), LISTS)
+def test_so_do_python_floats_in_other_arguments_and_targets(loss, data, options):
+    z, t = getattr(catalogue, data)(np.random.default_rng(0), N, K)
+    arrays = {name: np.array(x) if isinstance(x, list) else x for name, x in options.items()}
+    np.testing.assert_array_equal(loss(z, t, **options), loss(z, t, **arrays))
+    in_float32 = {name: x.astype(np.float32) for name, x in arrays.items() if isinstance(x, np.ndarray)}
+    assert not in_float32 or loss(z, t, **{**options, **in_float32}) != loss(z, t, **options)
+    for other in (mg.losses.mse, mg.losses.binary_cross_entropy):
+        t = np.linspace(0.1, 0.7, N)
+        assert other(np.zeros(N), t.tolist()) == other(np.zeros(N), t)
 
 
 @every_loss

@@ -55,28 +55,32 @@ def test_balanced_weights_are_the_same():
     np.testing.assert_allclose(mg.weighting.balanced(y), balanced_as_sklearn(y), rtol=1e-6)
 
 
-def first_loss(model, y):
-    """The loss before the first step, which is made too small to be one, and the outputs it belongs to."""
-    model.set_params(
-        hidden_layer_sizes=(5,), solver="sgd", batch_size=N, max_iter=1, learning_rate_init=1e-200, alpha=0
-    )
+def first_step(kind, y, rate=1e-200):
+    """The loss before the first step, the outputs that it belongs to, and the last intercepts after the step."""
+    model = kind(hidden_layer_sizes=(5,), alpha=0, solver="sgd", momentum=0, batch_size=N, max_iter=1, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it has not converged, as intended
-        model.fit(X, y, sample_weight=W)
-    hidden = np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
-    return model.loss_curve_[0], hidden @ model.coefs_[1] + model.intercepts_[1]
+        before = model.set_params(learning_rate_init=1e-200).fit(X, y, sample_weight=W)
+        hidden = np.maximum(X @ before.coefs_[0] + before.intercepts_[0], 0)
+        z, loss = hidden @ before.coefs_[1] + before.intercepts_[1], before.loss_curve_[0]
+        after = model.set_params(learning_rate_init=rate).fit(X, y, sample_weight=W)
+    return loss, z, after.intercepts_[1]
 
 
 def test_mlp_classifier_divides_by_the_sum_of_the_weights():
-    theirs, z = first_loss(neural_network.MLPClassifier(random_state=0), Y)
+    theirs, z, _ = first_step(neural_network.MLPClassifier, Y)
     assert losses.cross_entropy(z, Y, sample_weight=W, reduction="weighted_mean") == pytest.approx(theirs, rel=1e-6)
 
 
-def test_mlp_regressor_reports_half_of_our_mse():
-    target = RNG.normal(size=N)
-    theirs, z = first_loss(neural_network.MLPRegressor(random_state=0), target)
-    ours = losses.mse(z[:, 0], target, sample_weight=W, reduction="weighted_mean")
-    assert ours / 2 == pytest.approx(theirs, rel=1e-6)
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_mlp_regressor_reports_half_of_our_mse_and_follows_another_gradient(outputs):
+    target = RNG.normal(size=(N, outputs))
+    y = target if outputs > 1 else target[:, 0]
+    theirs, z, start = first_step(neural_network.MLPRegressor, y)
+    value, g = gradient(losses.mse, z, target, sample_weight=W, reduction="weighted_mean")
+    assert value / 2 == pytest.approx(theirs, rel=1e-6)
+    _, _, after = first_step(neural_network.MLPRegressor, y, rate=0.1)
+    np.testing.assert_allclose(after, start - 0.1 * outputs * g.sum(axis=0) / 2, rtol=1e-6)  # not divided by outputs
 
 
 def test_lists_of_weights_are_double_precision_here_too():

@@ -1,4 +1,4 @@
-"""Which of our reductions gives PyTorch's number: value and gradient, both sides computed. The table: docs/parity.md."""
+"""Which of our reductions gives PyTorch's number: value and gradient, both sides computed (table: docs/parity.md)."""
 
 import warnings
 
