@@ -22,7 +22,9 @@ from .autograd import _fitted, _leading_to, _not_differentiable, _own, _youngest
 from .graph import RULES, Node
 from .losses.reduction import weighted
 from .nn import functional as F
+from .nn.conv import convolve
 from .nn.module import Module
+from .nn.pooling import max_pool, mean_pool
 from .outer import OuterProducts, fitting, outer_products
 from .rules.elementwise import cast, clip, where
 from .rules.indexing import gather, scatter
@@ -447,6 +449,25 @@ def _linear_weight(g: Any, _y: Any, x: Any, _weight: Any, _bias: Any = None) -> 
     return g.reshape((*rows.shape[:2], g.shape[-1])).swapaxes(1, 2) @ rows
 
 
+def _convolve(_node: Node, i: int, _g: Any) -> Any:
+    return (ROWS, _convolve_weight, _convolve_bias)[i]
+
+
+def _convolve_weight(g: Any, _y: Any, x: Any, weight: Any, _bias: Any, geometry: Any) -> Any:
+    """Each sample's windows, (windows, C * kh * kw), against its gradients, (O, windows)."""
+    (n, o, h, w), (c, kh, kw) = g.shape, weight.shape[1:]
+    padded = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in geometry.padding)))
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(geometry.dilation, (kh, kw), strict=True))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(2, 3))
+    (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
+    windows = windows[:, :, ::sh, ::sw, ::dh, ::dw].transpose(0, 2, 3, 1, 4, 5).reshape(n, h * w, c * kh * kw)
+    return (g.reshape(n, o, h * w) @ windows).reshape(n, *weight.shape)
+
+
+def _convolve_bias(g: Any, _y: Any, _x: Any, _weight: Any, _bias: Any, geometry: Any) -> Any:
+    return np.sum(g, axis=(2, 3))
+
+
 def _matmul(node: Node, i: int, g: Any) -> Any:
     a, b = node.args
     rows_of_a = a.ndim >= 2 and a.ndim - (b.ndim == 1) == g.ndim and a.shape[0] == len(g)
@@ -519,7 +540,7 @@ def _moved(order: Any) -> list[int] | None:
 WAYS: dict[Any, Way] = {  # all element-wise ufuncs besides
     **dict.fromkeys((where, clip, cast, weighted, np.copy, np.broadcast_to), entry_by_entry),
     **dict.fromkeys((F.relu, F.leaky_relu, F.sigmoid, F.softplus, F.erf), entry_by_entry),
-    **dict.fromkeys((np.reshape, np.squeeze, np.expand_dims), row_by_row),
+    **dict.fromkeys((np.reshape, np.squeeze, np.expand_dims, max_pool, mean_pool), row_by_row),
     **dict.fromkeys((np.sum, np.mean, np.max, np.min), along(lambda x, axis=None, *, keepdims=False: axis)),
     **dict.fromkeys((F.logsumexp,), along(lambda x, axis=-1, keepdims=False: axis)),
     **dict.fromkeys((F.softmax, F.log_softmax), along(lambda x, axis=-1: axis)),
@@ -539,4 +560,5 @@ WAYS: dict[Any, Way] = {  # all element-wise ufuncs besides
     np.matmul: _matmul,
     einsum: _contract,
     F.linear: _linear,
+    convolve: _convolve,
 }

@@ -6,16 +6,16 @@ Numbers are drawn on the host, so a seed gives the same run on every device.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from . import device as devices
 from .tensor import Tensor, shape_of
 
-Rng = int | np.random.Generator | None
+Rng: TypeAlias = "int | np.random.Generator | None"  # a string: loading numpy.random takes a third of our import
 
-_generator = np.random.default_rng()
+_generator: np.random.Generator | None = None
 
 
 def manual_seed(seed: int) -> None:
@@ -26,7 +26,10 @@ def manual_seed(seed: int) -> None:
 
 def generator(rng: Rng = None) -> np.random.Generator:
     """What `rng` means everywhere: None the package's generator, an int a new one of that seed, a Generator itself."""
+    global _generator
     if rng is None:
+        if _generator is None:
+            _generator = np.random.default_rng()
         return _generator
     if isinstance(rng, np.random.Generator):
         return rng
@@ -45,11 +48,11 @@ def generator(rng: Rng = None) -> np.random.Generator:
 def rand(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1). `shape`: a tuple or numbers."""
     drawn = np.float32 if np.dtype(dtype).itemsize <= 4 else np.float64  # rounding to dtype later could give 1
-    array = np.asarray(_generator.random(shape_of(shape), drawn)).astype(dtype)
+    array = np.asarray(generator().random(shape_of(shape), drawn)).astype(dtype)
     return Tensor(devices.move(array, device), requires_grad)
 
 
 def randn(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Standard normal numbers. `shape`: a tuple or numbers."""
-    array = np.asarray(_generator.standard_normal(shape_of(shape))).astype(dtype)
+    array = np.asarray(generator().standard_normal(shape_of(shape))).astype(dtype)
     return Tensor(devices.move(array, device), requires_grad)

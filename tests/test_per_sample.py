@@ -141,6 +141,13 @@ MODELS = {
     "masked weight": (Model(lambda m, x: x @ np.where(np.eye(4) > 0, m.p, 0), (4, 4)), (N, 4)),
     "rotation": (Model(lambda m, x: x @ np.linalg.inv(m.p), (3, 3)), (N, 3)),
     "parameters stacked": (Model(lambda m, x: x @ np.stack([m.p, m.q], axis=1), (3,), (3,)), (N, 3)),
+    "convolution": (nn.Sequential(nn.Conv2d(4, 3, (2, 3), rng=0), nn.Tanh(), nn.Conv2d(3, 2, 2, rng=1)), (N, 4, 5, 6)),
+    "strided, padded, dilated": (nn.Conv2d(2, 4, (3, 2), (1, 2), (2, 1), (2, 1), bias=False, rng=0), (N, 2, 5, 6)),
+    "convolution of groups": (nn.Conv2d(N, 2 * N, 2, groups=N, rng=0), (N, N, N, N)),
+    "max pooling": (nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.MaxPool2d(3, 2, 1)), (N, 1, 6, 7)),
+    "mean pooling": (nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.AvgPool2d(2)), (N, 1, 6, 7)),
+    "LeNet-5": (mg.models.LeNet5((2, 3), (5,), 4, 1, 16, nn.Tanh, rng=0), (N, 1, 16, 16)),
+    "a kernel that is computed": (Model(lambda m, x: F.conv2d(x, np.exp(m.p), m.q * 2), (2, 1, 2, 2), (2,)), (N, 1, 3, 3)),
     "behind a selection": (Model(lambda m, x: np.where(x > 0, np.sqrt(np.abs(x * m.p)), 0), (3,)), (N, 3)),
 }
 
@@ -312,26 +319,18 @@ def test_an_argument_without_derivative_is_refused_as_in_backward():
         mg.per_sample_gradients(model, values, inputs(N, 3), None)
 
 
-class BatchNorm1d(nn.Module):
-    """A stand-in: statistics of the batch in training mode, fixed ones else."""
-
-    def __init__(self, features):
-        super().__init__()
-        self.weight = nn.Parameter(np.ones(features))
-
-    def forward(self, x):
-        return (F.standardize(x, (0,), 1e-5) if self.training else (x - 0.1) / 1.3) * self.weight
-
-
 def test_batch_norm_is_refused_in_training_mode_only():
-    model = nn.Sequential(nn.Linear(5, 3, rng=0).astype(np.float64), BatchNorm1d(3))
+    model = nn.Sequential(nn.Conv2d(2, 3, 2, rng=0), nn.BatchNorm2d(3), nn.ReLU()).astype(np.float64)
+    X = inputs(6, 2, 4, 4)
+    model(X)  # statistics other than 0 and 1
     with pytest.raises(
-        ValueError, match=r"1 is a BatchNorm1d in training mode.*depends on all others.*model\.eval\(\)"
+        ValueError, match=r"1 is a BatchNorm2d in training mode.*depends on all others.*model\.eval\(\)"
     ):
-        mg.per_sample_gradients(model, values, inputs(6, 5), None)
-    assert_exact(model.eval(), values, inputs(6, 5), None)
+        mg.per_sample_gradients(model, values, X, None)
+    assert_exact(model.eval(), values, X, None)
     with pytest.raises(ValueError, match="the model is a BatchNorm1d"):
-        mg.per_sample_gradients(BatchNorm1d(5), values, inputs(6, 5), None)
+        mg.per_sample_gradients(nn.BatchNorm1d(5), values, inputs(6, 5), None)
+    assert_exact(nn.BatchNorm1d(5).astype(np.float64).eval(), values, inputs(6, 5), None)
 
 
 # --- The contract

@@ -15,11 +15,14 @@ def multiclass(prediction: Any, target: Any, name: str) -> tuple[Any, Any]:
     """Logits (N, K) and integer labels (N,) in 0..K-1, which may be given one-hot, (N, K)."""
     z = _logits(prediction, name)
     t = as_array(target)
-    return z, _labels(_from_one_hot(t, name) if t.ndim == 2 and t.shape == z.shape else t, z, name)
+    return z, _labels(_from_one_hot(target, name) if t.ndim == 2 and t.shape == z.shape else t, z, name)
 
 
-def _from_one_hot(t: Any, name: str) -> Any:
+def _from_one_hot(target: Any, name: str) -> Any:
     """The labels of rows with a single 1 and 0 elsewhere."""
+    if isinstance(target, Tensor) and target.requires_grad:
+        raise TypeError(f"{name}: the target requires grad, but labels have none: pass target.detach()")
+    t = as_array(target)
     labels = t.argmax(axis=1)
     off = np.flatnonzero((t != (labels[:, None] == np.arange(t.shape[1], like=labels))).any(axis=1))
     if not len(off):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tensor import as_array
 from . import checks
+from .options import like_logits
 from .reduction import gathered, reduce
 
 
@@ -112,4 +113,4 @@ def _with_costs(prediction: Any, target: Any, cost_matrix: Any, name: str) -> tu
     if cost_matrix is not None:
         return checks.with_costs(prediction, target, cost_matrix, name)
     z, labels = checks.multiclass(prediction, target, name)
-    return z, labels, 1 - np.eye(z.shape[1], dtype=z.dtype, like=labels)
+    return z, labels, like_logits(1 - np.eye(z.shape[1]), z)

@@ -36,6 +36,17 @@ def test_every_loss_keeps_the_laws(name, dtype):
     assert set(report.skipped) == silent(name) | case.skip.keys()
 
 
+def test_a_loss_of_the_whole_batch_is_held_to_the_laws_that_it_can_keep():
+    def weights_forgotten(z, t, *, sample_weight=None, class_weight=None, reduction="mean"):
+        return mg.losses.soft_f1(z, t, class_weight=class_weight, reduction=reduction)
+
+    report = check_laws(weights_forgotten, kind="binary", coupled=True, raise_on_failure=False)
+    assert report.failed == [1, 2, 5]
+    assert report.skipped == [0, 7, 8, 9, 10]
+    assert "samples are coupled: micro-batches do not add up" in str(report)
+    assert not check_laws(mg.losses.soft_f1, kind="binary", raise_on_failure=False).ok
+
+
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.skip])
 def test_what_is_skipped_is_really_broken(name):
     loss, z, t = drawn(name, seed=2)

@@ -190,6 +190,13 @@ BAD = {
         r"not negative.*least entry -0.5|must be one-hot, but row 0 is \[-0.5, 1.5, 0.0\]",
         ("multiclass",),
     ),
+    "one-hot labels that require grad": Bad(
+        lambda z, t, k: {"target": mg.tensor(np.eye(K)[[0, 1, 2, 1, 0]], requires_grad=True)},
+        TypeError,
+        "the target requires grad, but labels have none: pass target.detach()",
+        ("multiclass",),
+        needs="labels only",
+    ),
     "one row of two classes": Bad(
         lambda z, t, k: {"target": np.eye(K)[[0, 1, 2, 1, 0]] + np.eye(N)[:, [4]] * [0, 1, 0]},
         ValueError,
@@ -263,12 +270,17 @@ BAD = {
 }
 
 
+def parameters(loss):
+    """Of these `needs` names one; "labels only": the loss takes no probabilities."""
+    return {*inspect.signature(loss).parameters} | ({"labels only"} if loss is not losses.cross_entropy else set())
+
+
 APPLICABLE = [
     (loss, bad)
     for loss, case in CASES.items()
     for bad, entry in BAD.items()
     if case.kind in entry.kinds
-    and entry.needs in inspect.signature(case.loss).parameters
+    and entry.needs in parameters(case.loss)
     and not (entry.hard and case.data in (probabilities, between))
 ]
 

@@ -13,6 +13,8 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad.nn import conv, pooling
+from minigrad.nn.conv import Geometry
 
 # --- Domains: a function (rng, shape) -> float64 array, no two entries close to each other or to a kink at 0
 
@@ -373,3 +375,38 @@ each(F.standardize, [
     ("axis -1", lambda x: F.standardize(x, -1, 1e-5), (2, 4)),
     ("axes (0, 2)", lambda x: F.standardize(x, (0, 2), 1e-5), (2, 2, 3)),
 ])  # fmt: skip
+
+# --- Images (tests/nn has the grids of shapes; here each rule meets the checks that all rules meet)
+
+PLAIN_WINDOWS = Geometry(stride=(1, 1), padding=(0, 0), dilation=(1, 1))
+WINDOWS = Geometry(stride=(2, 1), padding=(1, 0), dilation=(1, 2))
+OVERLAPPING = Geometry(stride=(1, 2), padding=(0, 1), dilation=(1, 1))
+IMAGE, KERNEL, RESULT, EMPTY = (2, 2, 3, 4), (3, 2, 2, 2), (2, 3, 2, 2), (0, 2, 3, 4)
+
+each(conv.convolve, [
+    ("plain", lambda x, w, b: conv.convolve(x, w, b, PLAIN_WINDOWS), IMAGE, KERNEL, (3,)),
+    ("windows", lambda x, w: conv.convolve(x, w, None, WINDOWS), IMAGE, KERNEL),
+    ("empty", lambda x, w, b: conv.convolve(x, w, b, WINDOWS), EMPTY, KERNEL, (3,)),
+])  # fmt: skip
+add(conv.convolve_weight, IMAGE, RESULT, kernel=(2, 2), geometry=WINDOWS, text="windows")
+each(conv.convolve_input, [
+    ("windows", lambda g, w: conv.convolve_input(g, w, IMAGE[2:], WINDOWS), RESULT, KERNEL),
+])  # fmt: skip
+add(conv.channel_sum, IMAGE)
+for x, text in ((IMAGE, "overlapping"), (EMPTY, "empty")):
+    for f in (pooling.max_pool, pooling.mean_pool):
+        add(f, x, kernel=(2, 2), geometry=OVERLAPPING, text=text)
+add(pooling.max_pool, IMAGE, kernel=(1, 2), geometry=OVERLAPPING, text="gaps")
+
+
+def pooled(x):
+    return pooling.max_pool(x, (2, 2), OVERLAPPING)
+
+
+each(pooling.to_maximum, [
+    ("overlapping", lambda g, x: pooling.to_maximum(g, x, pooled(x), (2, 2), OVERLAPPING), (2, 2, 2, 3), IMAGE),
+])  # fmt: skip
+each(pooling.at_maximum, [
+    ("overlapping", lambda u, x: pooling.at_maximum(u, x, pooled(x), (2, 2), OVERLAPPING), IMAGE, IMAGE),
+])  # fmt: skip
+add(pooling.to_windows, (2, 2, 2, 3), size=(3, 4), kernel=(2, 2), geometry=OVERLAPPING, text="overlapping")
