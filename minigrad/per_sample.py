@@ -464,7 +464,7 @@ def _convolve_weight(g: Any, _y: Any, x: Any, weight: Any, _bias: Any, geometry:
     return (g.reshape(n, o, h * w) @ windows).reshape(n, *weight.shape)
 
 
-def _convolve_bias(g: Any, _y: Any, _x: Any, _weight: Any, _bias: Any, geometry: Any) -> Any:
+def _convolve_bias(g: Any, _y: Any, _x: Any, _weight: Any, _bias: Any, _geometry: Any) -> Any:
     return np.sum(g, axis=(2, 3))
 
 
@@ -548,7 +548,7 @@ WAYS: dict[Any, Way] = {  # all element-wise ufuncs besides
     **dict.fromkeys((np.tril, np.triu), along(lambda m, k=0: -1)),
     **dict.fromkeys((prod_last, cumprod_last), along(lambda x: -1)),
     **dict.fromkeys((np.linalg.inv, np.linalg.det), along(lambda a: (-2, -1))),
-    F.standardize: along(lambda x, axes, eps: axes),
+    F.standardize: along(lambda x, axes, eps, moments=None: axes),
     np.swapaxes: along(lambda x, axis1, axis2: (axis1, axis2)),
     np.moveaxis: along(lambda x, source, destination: np.ravel([source, destination]).tolist()),
     root_sum_squares: along(lambda x, axis, keepdims: axis),

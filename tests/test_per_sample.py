@@ -147,7 +147,10 @@ MODELS = {
     "max pooling": (nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.MaxPool2d(3, 2, 1)), (N, 1, 6, 7)),
     "mean pooling": (nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.AvgPool2d(2)), (N, 1, 6, 7)),
     "LeNet-5": (mg.models.LeNet5((2, 3), (5,), 4, 1, 16, nn.Tanh, rng=0), (N, 1, 16, 16)),
-    "a kernel that is computed": (Model(lambda m, x: F.conv2d(x, np.exp(m.p), m.q * 2), (2, 1, 2, 2), (2,)), (N, 1, 3, 3)),
+    "a kernel that is computed": (
+        Model(lambda m, x: F.conv2d(x, np.exp(m.p), m.q * 2), (2, 1, 2, 2), (2,)),
+        (N, 1, 3, 3),
+    ),
     "behind a selection": (Model(lambda m, x: np.where(x > 0, np.sqrt(np.abs(x * m.p)), 0), (3,)), (N, 3)),
 }
 

@@ -230,11 +230,15 @@ def check(entry: Entry, n: int = 7, k: int = 3, rng: int = 0) -> dict[str, Cell]
     """
     draw = np.random.default_rng(rng)
     z, t = entry.data(draw, n, k)
-    loss = partial(entry.bind(k), target=t, reduction="weighted_mean" if entry.coupled else "none")
+    bound, reduction = entry.bind(k), "weighted_mean" if entry.coupled else "none"
+
+    def loss(z: Any) -> Any:
+        return bound(z, t, reduction=reduction)
+
     measured = loss if entry.held is None else _with_factor_held(entry, z, t, k)
     cotangent = draw.uniform(0.5, 2.0, np.shape(loss(z)))
     laws = losses.check_laws(
-        entry.bind(k), z, t, kind=entry.kind, skip=entry.skip, coupled=entry.coupled, raise_on_failure=False
+        bound, z, t, kind=entry.kind, skip=entry.skip, coupled=entry.coupled, raise_on_failure=False
     )
 
     def gradient(function: Callable, z: np.ndarray, g: Any) -> np.ndarray:

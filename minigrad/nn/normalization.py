@@ -7,21 +7,31 @@ import math
 import numpy as np
 
 from ..graph import primitive, rule
-from ..tensor import as_array
+from ..tensor import Tensor, as_array
 
 
 @primitive
-def standardize(x, axes, eps):
-    """(x - mean) / sqrt(variance + eps) over `axes`."""
-    y = x - x.mean(axis=axes, keepdims=True)
-    y /= np.sqrt((y * y).mean(axis=axes, keepdims=True) + eps)
+def standardize(x, axes, eps, moments=None):
+    """(x - mean) / sqrt(variance + eps) over `axes`; `moments`: mean and variance of x, where they are known."""
+    mean, variance = moments or _moments(x, axes)
+    y = x - mean
+    y *= 1 / np.sqrt(variance + eps)
     return y
 
 
-def _standardize_vjp(g, y, x, axes, eps):
-    scale = 1 / np.sqrt(np.var(x, axis=axes, keepdims=True) + eps)
+def _moments(x, axes):
+    mean = x.mean(axis=axes, keepdims=True)
+    deviations = x - mean
+    deviations *= deviations
+    return mean, deviations.mean(axis=axes, keepdims=True)
+
+
+def _standardize_vjp(g, y, x, axes, eps, moments=None):
+    # Moments are numbers. Where the gradient is to be differentiated in turn, the variance has to depend on x.
+    known = moments is not None and not isinstance(x, Tensor)
+    variance = moments[1] if known else np.var(x, axis=axes, keepdims=True)
     mean_g = np.mean(g, axis=axes, keepdims=True)
-    return scale * (g - mean_g - y * np.mean(g * y, axis=axes, keepdims=True))
+    return (g - mean_g - y * np.mean(g * y, axis=axes, keepdims=True)) * (1 / np.sqrt(variance + eps))
 
 
 rule(standardize, _standardize_vjp)
@@ -106,11 +116,14 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
                 f"batch_norm needs more than one value per channel for its statistics, got x of shape {x.shape}: "
                 "use a larger batch, or model.eval()"
             )
+        moments = _moments(as_array(x), axes)
         if running_mean is not None:
-            values, mean, var = as_array(x), as_array(running_mean), as_array(running_var)
-            mean += momentum * (values.mean(axis=axes) - mean)
-            var += momentum * (values.var(axis=axes) * (n / (n - 1)) - var)
-        y = standardize(x, axes, eps)
+            for running, batch in zip(
+                (running_mean, running_var), (moments[0], moments[1] * (n / (n - 1))), strict=True
+            ):
+                array = as_array(running)
+                array += momentum * (batch.reshape(channels) - array)
+        y = standardize(x, axes, eps, moments)
     else:
         y = (x - running_mean.reshape(per_channel)) / np.sqrt(running_var.reshape(per_channel) + eps)
     y = y if weight is None else y * weight.reshape(per_channel)

@@ -272,7 +272,7 @@ BAD = {
 
 def parameters(loss):
     """Of these `needs` names one; "labels only": the loss takes no probabilities."""
-    return {*inspect.signature(loss).parameters} | ({"labels only"} if loss is not losses.cross_entropy else set())
+    return {*inspect.signature(loss).parameters} | ({"labels only"} if loss is not mg.losses.cross_entropy else set())
 
 
 APPLICABLE = [

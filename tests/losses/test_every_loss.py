@@ -1,5 +1,6 @@
 """What every loss must do, whatever it is: one table of losses, one body per promise."""
 
+import dataclasses
 import inspect
 import re
 from functools import partial
@@ -34,6 +35,52 @@ def test_the_command_s_check_passes_on_other_data_too(name):
     for seed in (1, 2):
         for column, cell in catalogue.check(CASES[name], n=6, k=4, rng=seed).items():
             assert cell.ok, f"{column}: {cell.detail}"
+
+
+@mg.primitive
+def square(x):
+    return x * x
+
+
+@mg.primitive
+def double(x):
+    return 2 * x
+
+
+mg.rule(square, lambda g, _y, x: g * double(x))
+mg.rule(double, lambda g, _y, _x: g)  # wrong, and seen by second derivatives only
+
+
+def weights_squared(z, t, *, sample_weight=None, **options):
+    w = None if sample_weight is None else sample_weight * sample_weight
+    return mg.losses.cross_entropy(z, t, sample_weight=w, **options)
+
+
+def curved(z, t, *, sample_weight=None, reduction="mean"):
+    return mg.losses.reduce(square(z - t), sample_weight, reduction)
+
+
+MISTAKES = {
+    "another gradient's formula": (
+        "cdt",
+        {"formula": catalogue.formulas.logit_adjusted, "settings": catalogue.COUNTS},
+        {"closed form"},
+    ),
+    "a factor detached that is said not to be": (
+        "influence_balanced",
+        {"held": None},
+        {"finite differences", "second order"},
+    ),
+    "a wrong second derivative": ("mse", {"loss": curved}, {"second order", "laws"}),
+    "weights applied twice": ("cross_entropy", {"loss": weights_squared}, {"laws"}),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_column_of_the_command_sees_its_mistakes(mistake):
+    name, change, columns = MISTAKES[mistake]
+    entry = dataclasses.replace(CASES[name], **change)
+    assert {column for column, cell in catalogue.check(entry).items() if not cell.ok} == columns
 
 
 # Not among these: what the formulas leave out because it does not change the gradient of an unweighted loss.

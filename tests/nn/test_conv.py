@@ -1,4 +1,4 @@
-"""conv2d against loops over windows, against PyTorch, and against finite differences; where its arrays lie in memory."""
+"""conv2d against loops over windows, PyTorch, and finite differences; where its arrays lie in memory."""
 
 import numpy as np
 import pytest
@@ -198,8 +198,16 @@ def test_starting_values_come_from_the_seed_and_have_pytorchs_bound():
 
 X, W = np.ones((2, 4, 5, 5)), np.ones((6, 4, 3, 3))
 BAD = {
-    "one image": (lambda: F.conv2d(X[0], W), ValueError, r"takes images \(N, C, H, W\), got shape \(4, 5, 5\).*x\[None"),
-    "flat weight": (lambda: F.conv2d(X, W[0]), ValueError, r"a weight \(O, C / groups, kh, kw\), got shape \(4, 3, 3\)"),
+    "one image": (
+        lambda: F.conv2d(X[0], W),
+        ValueError,
+        r"takes images \(N, C, H, W\), got shape \(4, 5, 5\).*x\[None",
+    ),
+    "flat weight": (
+        lambda: F.conv2d(X, W[0]),
+        ValueError,
+        r"a weight \(O, C / groups, kh, kw\), got shape \(4, 3, 3\)",
+    ),
     "channels": (
         lambda: F.conv2d(X[:, :3], W),
         ValueError,
@@ -215,7 +223,11 @@ BAD = {
         ValueError,
         r"reaches over \(6, 2\) pixels .*padded image has only \(5, 5\): use a smaller kernel, or more padding",
     ),
-    "dilated too far": (lambda: F.conv2d(X, W, dilation=3), ValueError, r"reaches over \(7, 7\) pixels .*dilation \(3, 3"),
+    "dilated too far": (
+        lambda: F.conv2d(X, W, dilation=3),
+        ValueError,
+        r"reaches over \(7, 7\) pixels .*dilation \(3, 3",
+    ),
     "groups": (
         lambda: F.conv2d(X, W, groups=3),
         ValueError,
@@ -232,7 +244,11 @@ BAD = {
         TypeError,
         r"images of floating point, got uint8: convert and scale, e.g. x.astype\(np.float32\) / 255",
     ),
-    "negative stride": (lambda: F.conv2d(X, W, stride=(1, -1)), ValueError, r"stride must be at least 1, got \(1, -1\)"),
+    "negative stride": (
+        lambda: F.conv2d(X, W, stride=(1, -1)),
+        ValueError,
+        r"stride must be at least 1, got \(1, -1\)",
+    ),
     "negative padding": (lambda: F.conv2d(X, W, padding=-1), ValueError, r"padding must be at least 0, got \(-1, -1\)"),
     "no dilation": (lambda: F.conv2d(X, W, dilation=0), ValueError, r"dilation must be at least 1, got \(0, 0\)"),
     "empty kernel": (lambda: F.conv2d(X, W[..., :0]), ValueError, r"kernel must be at least 1, got \(3, 0\)"),
@@ -241,11 +257,19 @@ BAD = {
         ValueError,
         r"expected a bias of shape \(6,\), one per output channel, got \(4,\)",
     ),
-    "three strides": (lambda: F.conv2d(X, W, stride=(1, 1, 1)), TypeError, r"stride must be an int or a pair .*\(1, 1, 1"),
-    "half a stride": (lambda: F.conv2d(X, W, stride=0.5), TypeError, "stride must be an int or a pair of ints .*got 0.5"),
+    "three strides": (
+        lambda: F.conv2d(X, W, stride=(1, 1, 1)),
+        TypeError,
+        r"stride must be an int or a pair .*\(1, 1, 1",
+    ),
+    "half a stride": (
+        lambda: F.conv2d(X, W, stride=0.5),
+        TypeError,
+        "stride must be an int or a pair of ints .*got 0.5",
+    ),
     "padding by name": (lambda: F.conv2d(X, W, padding="same"), TypeError, "padding must be an int .*got 'same'"),
     "kernel of the layer": (lambda: nn.Conv2d(1, 1, 2.0), TypeError, "kernel_size must be an int or a pair .*got 2.0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -162,8 +162,11 @@ BAD = {
         lambda: nn.BatchNorm1d(3)(np.ones((2, 3, 4, 4))),
         r"BatchNorm1d takes \(N, C\) or \(N, C, L\), got x of shape \(2, 3, 4, 4\)",
     ),
-    "rows to 2d": (lambda: nn.BatchNorm2d(3)(np.ones((2, 3))), r"BatchNorm2d takes \(N, C, H, W\), got x of shape \(2, 3"),
-}  # fmt: skip
+    "rows to 2d": (
+        lambda: nn.BatchNorm2d(3)(np.ones((2, 3))),
+        r"BatchNorm2d takes \(N, C, H, W\), got x of shape \(2, 3",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", BAD)
