@@ -52,10 +52,12 @@ def max_pool(x, kernel, geometry):
 def _winners(image, y, kernel, geometry):
     """Every tap, and where it holds the maximum of its window (the first that does)."""
     open_windows = np.ones_like(y, dtype=bool)
-    for tap in _taps(image, kernel, geometry):
+    *taps, last = _taps(image, kernel, geometry)
+    for tap in taps:
         won = (image[tap] == y) & open_windows
         open_windows ^= won
         yield tap, won
+    yield last, open_windows  # whatever no other tap has won
 
 
 @primitive
