@@ -7,83 +7,13 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.optim import SGD, Adam
+from minigrad.optim import SGD, Adam, AdamW, RMSprop
+from tests.optim.parity import DTYPES, PATTERNS, RULES, beside_pytorch, give, gradients, parameters_of, starts
 
-# --- The update rules, parameter by parameter as the books write them -----------------------------------------------
-
-
-class PlainSGD:
-    def __init__(self, p, lr=0.01, momentum=0.0, weight_decay=0.0, nesterov=False):
-        self.p, self.v = p.copy(), np.zeros_like(p)
-        self.lr, self.momentum, self.decay, self.nesterov = lr, momentum, weight_decay, nesterov
-
-    def step(self, g):
-        g = g + self.decay * self.p
-        self.v = self.momentum * self.v + g
-        self.p = self.p - self.lr * (g + self.momentum * self.v if self.nesterov else self.v)
+# --- The update rules --------------------------------------------------------------------------------------------
 
 
-class PlainAdam:
-    def __init__(self, p, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-        self.p, self.m, self.v, self.t = p.copy(), np.zeros_like(p), np.zeros_like(p), 0
-        self.lr, self.betas, self.eps, self.decay = lr, betas, eps, weight_decay
-
-    def step(self, g):
-        g = g + self.decay * self.p
-        self.t += 1
-        b1, b2 = self.betas
-        self.m = b1 * self.m + (1 - b1) * g
-        self.v = b2 * self.v + (1 - b2) * g**2
-        self.p = self.p - self.lr * (self.m / (1 - b1**self.t)) / (np.sqrt(self.v / (1 - b2**self.t)) + self.eps)
-
-
-RULES = {
-    "SGD": (SGD, PlainSGD, {"lr": 0.1}),
-    "SGD by default": (SGD, PlainSGD, {}),
-    "SGD weight decay": (SGD, PlainSGD, {"lr": 0.1, "weight_decay": 0.3}),
-    "SGD momentum": (SGD, PlainSGD, {"lr": 0.1, "momentum": 0.9}),
-    "SGD nesterov": (SGD, PlainSGD, {"lr": 0.1, "momentum": 0.8, "nesterov": True}),
-    "SGD all": (SGD, PlainSGD, {"lr": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.1}),
-    "Adam": (Adam, PlainAdam, {"lr": 0.1}),
-    "Adam by default": (Adam, PlainAdam, {}),
-    "Adam betas": (Adam, PlainAdam, {"lr": 0.1, "betas": (0.5, 0.7)}),
-    "Adam without memory": (Adam, PlainAdam, {"lr": 0.1, "betas": (0.0, 0.0)}),
-    "Adam eps": (Adam, PlainAdam, {"lr": 0.1, "eps": 0.3}),
-    "Adam weight decay": (Adam, PlainAdam, {"lr": 0.1, "weight_decay": 0.3}),
-}
-SHAPES = [(3, 4), (4,), (), (2, 1, 2), (0, 3)]
-# which parameters have a gradient at a step
-PATTERNS = {
-    "all": lambda step, i: True,
-    "never the second": lambda step, i: i != 1,
-    "now and then": lambda step, i: (step + i) % 3 != 0,
-    "the second late": lambda step, i: i != 1 or step > 5,
-}
-
-
-def starts(dtypes):
-    rng = np.random.default_rng(0)
-    return [rng.normal(size=shape).astype(dtypes[i % len(dtypes)]) for i, shape in enumerate(SHAPES)]
-
-
-def gradients(arrays, pattern):
-    """Twenty steps of gradients; None where a parameter has none."""
-    rng = np.random.default_rng(1)
-    for step in range(20):
-        drawn = [np.asarray(rng.normal(size=a.shape), a.dtype) for a in arrays]
-        yield [g if pattern(step, i) else None for i, g in enumerate(drawn)]
-
-
-def give(parameters, found):
-    for p, g in zip(parameters, found, strict=True):
-        p.grad = None if g is None else mg.Tensor(g.copy())
-
-
-def parameters_of(arrays):
-    return [nn.Parameter(a.copy()) for a in arrays]
-
-
-@pytest.mark.parametrize("dtypes", [[np.float64], [np.float32], [np.float32, np.float64]], ids=["64", "32", "mixed"])
+@pytest.mark.parametrize("dtypes", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("rule", RULES)
 def test_every_step_is_the_textbooks(rule, pattern, dtypes):
@@ -102,22 +32,45 @@ def test_every_step_is_the_textbooks(rule, pattern, dtypes):
             np.testing.assert_allclose(p.data, twin.p, tolerance, tolerance)
 
 
+@pytest.mark.parametrize("dtypes", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("pattern", PATTERNS)
-@pytest.mark.parametrize("rule", [name for name in RULES if "default" not in name])
-def test_every_step_is_pytorchs(rule, pattern):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: the comparison needs it as the other side")
-    make, _, settings = RULES[rule]
-    arrays = starts([np.float32, np.float64])
-    parameters, others = parameters_of(arrays), [torch.nn.Parameter(torch.tensor(a)) for a in arrays]
-    optimizer, other = make(parameters, **settings), getattr(torch.optim, make.__name__)(others, **settings)
-    for found in gradients(arrays, PATTERNS[pattern]):
-        give(parameters, found)
-        for p, g in zip(others, found, strict=True):
-            p.grad = None if g is None else torch.tensor(g)
+@pytest.mark.parametrize("rule", RULES)
+def test_every_step_is_pytorchs(rule, pattern, dtypes):
+    pytest.importorskip("torch", reason="PyTorch is not installed: the comparison needs it as the other side")
+    for ours, theirs in beside_pytorch(rule, pattern, dtypes):
+        tolerance = 1e-12 if ours.dtype == np.float64 else 1e-6
+        np.testing.assert_allclose(ours, theirs, tolerance, tolerance)
+
+
+def test_decoupled_decay_does_not_depend_on_the_gradient():
+    """Adam divides the L2 penalty by the size of the gradient; AdamW shrinks all weights alike."""
+    lost = {}
+    for make in (Adam, AdamW):
+        decayed, free = parameters_of([np.ones(2)] * 2)
+        for p, decay in ((decayed, 0.5), (free, 0.0)):
+            optimizer = make([p], lr=0.1, weight_decay=decay)
+            for _ in range(3):
+                give([p], [np.array([1.0, 1000.0])])
+                optimizer.step()
+        lost[make] = free.data - decayed.data
+    np.testing.assert_allclose(lost[AdamW][0], lost[AdamW][1], rtol=1e-6)
+    assert lost[AdamW][0] > 0.1
+    assert abs(lost[Adam]).max() < 1e-3  # all signs equal: nothing is left of the penalty
+
+
+def test_centered_rmsprop_lives_with_a_gradient_that_does_not_change():
+    """Its variance is then 0 up to rounding, which has either sign."""
+    (p,) = parameters_of([np.ones(5, np.float32)])
+    optimizer = RMSprop([p], lr=1e-9, alpha=0.5, centered=True)
+    constant = np.array([0.1, 0.3, 0.7, 1.1, 1e-4], np.float32)
+    negative = False
+    for _ in range(200):
+        give([p], [constant])
         optimizer.step()
-        other.step()
-        for p, q in zip(parameters, others, strict=True):
-            np.testing.assert_allclose(p.data, q.detach(), 1e-6, 1e-6)
+        square, mean, _ = optimizer._blocks[0][0].state.values()
+        negative |= (square - mean * mean < 0).any()
+    assert negative
+    assert np.isfinite(p.data).all()
 
 
 # --- Groups ------------------------------------------------------------------------------------------------------
@@ -185,6 +138,8 @@ def train(model, optimizer, steps):
 MAKERS = {
     "SGD": lambda model: SGD(model.parameters(), lr=0.1, momentum=0.9),
     "Adam": lambda model: Adam(model.parameters(), lr=0.1),
+    "AdamW": lambda model: AdamW(model.parameters(), lr=0.1, weight_decay=0.1),
+    "RMSprop": lambda model: RMSprop(model.parameters(), lr=0.02, momentum=0.5, centered=True),
 }
 
 
@@ -211,7 +166,8 @@ def test_zero_grad_forgets_all_gradients(make):
 
 def test_gradients_are_not_changed_by_the_step():
     (p,) = parameters_of([np.ones(2)])
-    for optimizer in (SGD([p], weight_decay=1.0), Adam([p], weight_decay=1.0)):
+    for make in (SGD, Adam, AdamW, RMSprop):
+        optimizer = make([p], weight_decay=1.0)
         give([p], [np.ones(2)])
         optimizer.step()
         assert p.grad.tolist() == [1, 1]
@@ -351,7 +307,10 @@ def adam_state(*shapes, **changes):
 @pytest.mark.parametrize(
     ("state", "found"),
     [
-        (SGD(parameters_of([np.ones(2)])).state_dict(), "SGD with groups of ['lr, momentum, nesterov, weight_decay']"),
+        (
+            SGD(parameters_of([np.ones(2)])).state_dict(),
+            "SGD with groups of ['dampening, lr, momentum, nesterov, weight_decay']",
+        ),
         (adam_state((3,)), "1 parameters with state {'mean': (3,), 'square': (3,)}"),
         (adam_state((1,), (1,)), "2 parameters with state {'mean': (2,), 'square': (2,)}"),
         (adam_state((2,), steps=[]), "something that is not the state_dict() of an optimiser"),
@@ -385,7 +344,17 @@ W = nn.Parameter(np.ones(2))
         (
             lambda: SGD([{"params": [W], "betas": (0, 0)}]),
             TypeError,
-            "SGD has no setting ['betas']; it has lr, momentum, nesterov, weight_decay",
+            "SGD has no setting ['betas']; it has dampening, lr, momentum, nesterov, weight_decay",
+        ),
+        (
+            lambda: SGD([{"lr": 0.1}]),
+            TypeError,
+            """SGD: a group is a dict {"params": [...], "lr": ...}, got {'lr': 0.1}""",
+        ),
+        (
+            lambda: SGD([{"params": [W]}, W]),
+            TypeError,
+            'SGD: a group is a dict {"params": [...], "lr": ...}, got tensor',
         ),
         (
             lambda: SGD([W * 2]),
@@ -416,6 +385,29 @@ W = nn.Parameter(np.ones(2))
         (lambda: Adam([W], betas=(0.9, -1)), ValueError, "Adam: betas must be finite and not negative, got (0.9, -1)"),
         (lambda: Adam([W], betas=(0.9, 1.0)), ValueError, "Adam: betas are two numbers in [0, 1), got (0.9, 1.0)"),
         (lambda: Adam([W], betas=(0.9,)), ValueError, "Adam: betas are two numbers in [0, 1), got (0.9,)"),
+        (lambda: Adam([W], betas=0.9), ValueError, "Adam: betas are two numbers in [0, 1), got 0.9"),
+        (lambda: AdamW([W], betas=(0.9, 1)), ValueError, "AdamW: betas are two numbers in [0, 1), got (0.9, 1)"),
+        (lambda: RMSprop([W], alpha=1), ValueError, "RMSprop: alpha is a number in [0, 1), got 1"),
+        (
+            lambda: SGD([W], momentum=0.9, dampening=0.1, nesterov=True),
+            ValueError,
+            "SGD: nesterov=True needs momentum, e.g. momentum=0.9, and no dampening",
+        ),
+        (
+            lambda: SGD([W], weight_decay=(0.1, 0.2)),
+            ValueError,
+            "SGD: weight_decay is one number per group, got (0.1, 0.2): make more groups",
+        ),
+        (
+            lambda: SGD([W], lr=[0.1, 0.2, 0.3]),
+            ValueError,
+            "lr has shape (3,), but a parameter of its group has shape (2,): give one number, or one for each row",
+        ),
+        (
+            lambda: SGD([nn.Parameter(np.ones(()))], lr=[0.1]),
+            ValueError,
+            "lr has shape (1,), but a parameter of its group has shape ()",
+        ),
     ],
 )
 def test_messages(call, error, message):
@@ -423,6 +415,72 @@ def test_messages(call, error, message):
     with pytest.raises(error, match=re.escape(message)):
         call()
     assert W.data is before  # a refused optimiser has not touched the parameters
+
+
+GOOD, OTHER = np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+@pytest.mark.parametrize("also_none", [False, True])
+@pytest.mark.parametrize(
+    ("grad", "error", "message"),
+    [
+        (
+            GOOD,
+            TypeError,
+            "p.grad must be a Tensor or None, got ndarray for a parameter of shape (2, 3): write p.grad = mg",
+        ),
+        (np.float32(1), TypeError, "p.grad must be a Tensor or None, got float32"),
+        (1.0, TypeError, "p.grad must be a Tensor or None, got float "),
+        (
+            mg.Tensor(GOOD[:, :2]),
+            ValueError,
+            "p.grad must be like its parameter, of (shape, dtype, device) ((2, 3), 'float32', 'cpu'), "
+            "got ((2, 2), 'float32', 'cpu')",
+        ),
+        (mg.Tensor(GOOD[:1]), ValueError, "got ((1, 3), 'float32', 'cpu')"),
+        (mg.Tensor(GOOD[0, :1]), ValueError, "got ((1,), 'float32', 'cpu')"),
+        (mg.Tensor(GOOD * 1j), ValueError, "got ((2, 3), 'complex64', 'cpu')"),
+    ],
+    ids=["array", "NumPy scalar", "float", "a column less", "one row", "one number", "complex"],
+)
+def test_a_wrong_gradient_changes_nothing(grad, error, message, also_none, steps, make):
+    model = nn.Linear(3, 2, rng=0)
+    optimizer = make(model)
+    train(model, optimizer, steps)
+    before = pickle.dumps((model.state_dict(), optimizer.state_dict()))
+    model.weight.grad, model.bias.grad = grad, None if also_none else mg.Tensor(OTHER)
+    for call in (optimizer.step, lambda: optim.clip_grad_norm(model.parameters(), 1.0)):
+        with pytest.raises(error, match=re.escape(message)):
+            call()
+    assert pickle.dumps((model.state_dict(), optimizer.state_dict())) == before
+
+
+def test_a_transposed_gradient_is_noticed_at_the_first_step(make):
+    model = nn.Linear(3, 2, rng=0)
+    optimizer = make(model)
+    before = pickle.dumps((model.state_dict(), optimizer.state_dict()))
+    model.weight.grad, model.bias.grad = mg.Tensor(GOOD.T), mg.Tensor(OTHER)
+    with pytest.raises(ValueError, match=re.escape("got ((3, 2), 'float32', 'cpu')")):
+        optimizer.step()
+    assert pickle.dumps((model.state_dict(), optimizer.state_dict())) == before
+
+
+def test_all_gradients_are_looked_at(make):
+    model = nn.Linear(3, 2, rng=0)
+    optimizer = make(model)
+    before = pickle.dumps((model.state_dict(), optimizer.state_dict()))
+    model.weight.grad, model.bias.grad = mg.Tensor(GOOD), OTHER
+    with pytest.raises(TypeError, match=re.escape("got ndarray for a parameter of shape (2,)")):
+        optimizer.step()
+    assert pickle.dumps((model.state_dict(), optimizer.state_dict())) == before
+
+
+def test_settings_are_kept_as_python_numbers():
+    (p,) = parameters_of([np.ones(2, np.float32)])
+    optimizer = Adam([p], lr=np.array([0.5, 0.25]), betas=[np.float64(0.5), 0.75], eps=np.float32(0.5))
+    group = {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
+    assert repr(group) == "{'lr': (0.5, 0.25), 'betas': (0.5, 0.75), 'eps': 0.5, 'weight_decay': 0.0}"
 
 
 def test_an_optimizer_without_an_update_rule():
