@@ -1,13 +1,14 @@
 # make lesson   the flagship lesson, on real data
 # make test     ruff, mypy and every test
+# make test-standin   the tests again, on a GPU that is played by tests/cupy_standin
 # make clean    removes what these two made
 #
-# Both need Python >= 3.10 and, the first time, the network; another interpreter: make PYTHON=python3.12 test
+# They need Python >= 3.10 and, the first time, the network; another interpreter: make PYTHON=python3.12 test
 
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: lesson test clean
+.PHONY: lesson test test-standin clean
 # Two pips at once in one environment spoil it (make -j lesson test).
 .NOTPARALLEL:
 
@@ -19,6 +20,10 @@ test: .venv/test.stamp
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest
+
+# Doctests show what the CPU prints, and have run above.
+test-standin: .venv/test.stamp
+	MINIGRAD_TEST_DEVICE=standin $(PY) -m pytest tests
 
 # The stamps are why a second run needs no network: pip is called only when the metadata has changed.
 .venv/lessons.stamp: .venv/made.stamp setup.cfg pyproject.toml

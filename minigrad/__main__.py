@@ -113,16 +113,14 @@ def installed(*names: str) -> str | None:
 
 
 def describe_cupy() -> str:
-    """Which CuPy is installed, and whether a GPU answers: importing CuPy succeeds without one, so compute."""
+    """Which CuPy is installed, and whether a GPU answers."""
     found = installed("cupy-cuda13x", "cupy-cuda12x", "cupy")
     if found is None:
         return 'not installed; with an NVIDIA GPU: python -m pip install -e ".[cuda13]", or cuda12'
-    try:
-        ones = device.move(np.ones((2, 2), np.float32), "cuda")
-        device.to_host(ones @ ones)
-    except Exception as error:  # no driver, no library, no GPU: each raises its own, and that is the answer
-        return f"{found}, but no GPU answers: {type(error).__name__}: {error}"
-    return f"{found}; the GPU answers"
+    if not device.is_available():
+        return f"{found}, but {device.why_not()}"
+    memory = device.memory()
+    return f"{found}; the GPU answers, {memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GiB are free"
 
 
 def info() -> str:

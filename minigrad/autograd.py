@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import device as devices
 from .graph import Node, primitive, recording, rule
 from .tensor import Tensor, as_array
 
@@ -63,10 +64,14 @@ def _sweep(seeds: dict, wanted: Iterable | None = None, create_graph: bool = Fal
                 raise _not_differentiable(node, parent)
             if selected:
                 behind.add(parent)
-            if selected and rule.scales:
-                gradient = _zero_stays_zero(vjp, g, y, args, kwargs)
-            else:
-                gradient = vjp(g, y, *args, **kwargs)
+            try:
+                if selected and rule.scales:
+                    gradient = _zero_stays_zero(vjp, g, y, args, kwargs)
+                else:
+                    gradient = vjp(g, y, *args, **kwargs)
+            except MemoryError as error:
+                what = f"the backward pass of {rule.name}"
+                raise devices.out_of_memory(error, what, [p.shape for p in node.parents if p is not None]) from error
             if getattr(gradient, "shape", None) != parent.shape or gradient.dtype != parent.dtype:
                 gradient = _fitted(gradient, parent, node)
             if parent not in gradients:
@@ -147,7 +152,8 @@ def _zero_stays_zero(vjp: Callable, g: Any, y: Any, args: Any, kwargs: dict) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         gradient = vjp(g, y, *args, **kwargs)
     lost = np.isnan(gradient)
-    if isinstance(gradient, Tensor) or lost.any():  # a Tensor's own derivatives stand behind this selection, too
+    # A Tensor's own derivatives stand behind this selection, too; and asking a GPU takes longer than selecting.
+    if isinstance(gradient, Tensor) or not devices.on_host(lost) or lost.any():
         return np.where(lost & (g == 0), 0, gradient)
     return gradient
 
@@ -162,7 +168,7 @@ def _seed(output: Tensor, gradient: Any, create_graph: bool) -> Any:
             )
         one = np.ones_like(output.data)
         return Tensor(one) if create_graph else one
-    raw = gradient if type(gradient) is np.ndarray else as_array(gradient)
+    raw = devices.beside(gradient if type(gradient) is np.ndarray else as_array(gradient), output.data)
     if raw.shape != output.shape:
         raise ValueError(f"the gradient has shape {raw.shape}, the Tensor that it belongs to {output.shape}")
     if create_graph:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .tensor import Tensor
-from .weighting import CONVENTION, check_cost_matrix, check_finite_weights, to_numpy
+from .weighting import CONVENTION, check_cost_matrix, check_finite_weights, number, to_numpy
 
 # --- What comes in
 
@@ -180,7 +180,7 @@ def bayes(p: Any, C: Any) -> np.ndarray:
 
 
 def threshold(
-    C: Any = None, *, cost_tp: Any = 0.0, cost_fp: Any = None, cost_fn: Any = None, cost_tn: Any = 0.0
+    C: Any = None, *, cost_tp: Any = None, cost_fp: Any = None, cost_fn: Any = None, cost_tn: Any = None
 ) -> Any:
     """The probability from which on predicting class 1 is the cheaper choice.
 
@@ -215,12 +215,13 @@ def threshold(
     array([0.5 , 0.25])
     """
     if C is not None:
-        if cost_fp is not None or cost_fn is not None:
-            raise TypeError("threshold: pass either a cost matrix or costs by name, not both")
+        if any(cost is not None for cost in (cost_tp, cost_fp, cost_fn, cost_tn)):
+            raise TypeError("threshold: costs given twice: pass either a cost matrix or costs by name, not both")
         (tn, fp), (fn, tp) = to_numpy(check_cost_matrix(C, 2), "C")
     elif cost_fp is None or cost_fn is None:
         raise TypeError("threshold needs a cost matrix, or both cost_fp (a false alarm) and cost_fn (a miss)")
     else:
+        cost_tp, cost_tn = (0.0 if cost is None else cost for cost in (cost_tp, cost_tn))
         given = check_named_costs(cost_tp=cost_tp, cost_fp=cost_fp, cost_fn=cost_fn, cost_tn=cost_tn)
         tp, fp, fn, tn = (to_numpy(cost, "a cost") for cost in given)
     false_alarm, miss = np.broadcast_arrays(fp - tn, fn - tp)
@@ -378,7 +379,8 @@ def logit_adjust(logits: Any, prior: Any, tau: float = 1.0) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        For logits that are not floats or not of these shapes, a prior that does not sum to 1 or has a 0.
+        For logits that are not floats or not of these shapes, a prior that does not sum to 1 or has a 0,
+        a tau that is not finite.
 
     Notes
     -----
@@ -393,7 +395,7 @@ def logit_adjust(logits: Any, prior: Any, tau: float = 1.0) -> np.ndarray:
     z = to_numpy(logits, "logits")
     if z.dtype.kind != "f" or z.ndim not in (1, 2) or z.shape[1:] == (1,):
         raise ValueError(f"logit_adjust needs floats (N, K), or (N,) for two classes, got {z.dtype} of shape {z.shape}")
-    shift = tau * np.log(_prior(prior, z.shape[1] if z.ndim == 2 else 2, "prior"))
+    shift = number(tau, "logit_adjust: tau") * np.log(_prior(prior, z.shape[1] if z.ndim == 2 else 2, "prior"))
     return (z - (shift if z.ndim == 2 else shift[1] - shift[0])).astype(z.dtype)
 
 

@@ -1,11 +1,24 @@
 """Where arrays live. The only file that knows CuPy.
 
-CuPy is imported at the first request for a GPU, not before.
+A device is ``"cpu"``, ``"cuda"`` (the current GPU) or ``"cuda:<number>"``. CuPy is imported at the first request for a
+GPU, not before. Importing it succeeds on machines without one, so a probe computes something and keeps the reason if
+it cannot.
+
+All random numbers are drawn on the host (random.py), so ``mg.manual_seed`` gives the same run on every device.
+
+Labels, weights, targets and indices are best kept on the host: they are checked there and follow the Tensor that they
+belong to, and the GPU never has to be waited for. On a GPU they are checked too (indices excepted: CuPy wraps those out
+of range), and each check waits for everything before it; so do a dict of class weights and indexing by a mask. Model
+inputs and operands of arithmetic do not move by themselves.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +26,58 @@ import numpy as np
 # it has seen one large block come and go; then it keeps up to 64 MB. This block is never touched, so it costs nothing;
 # a LeNet-5 step at batch 64 takes 30 % less. Other allocators are not affected.
 np.empty(31 << 20, np.uint8)
+
+INSTALL = 'from the checkout: python -m pip install -e ".[cuda13]", or ".[cuda12]" for an older driver'
+
+_default = "cpu"
+
+
+# --- Is there a GPU?
+
+
+@cache
+def _probe() -> tuple[Any, str]:
+    """CuPy, and why it cannot be used: "" if a kernel, a matrix product and a copy gave the right numbers."""
+    try:
+        import cupy
+    except ImportError as error:
+        return None, f"CuPy cannot be imported ({error}); install it {INSTALL}"
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy's own classes, which there is no naming without importing more of it
+        if "InsufficientDriver" in str(error):
+            return cupy, f"there is no NVIDIA driver, or one too old for this CuPy ({error}): nvidia-smi tells which"
+        return cupy, f"no NVIDIA GPU is to be seen ({error}); is CUDA_VISIBLE_DEVICES set?"
+    if not count:
+        return cupy, "the NVIDIA driver works, but sees no GPU; is CUDA_VISIBLE_DEVICES set?"
+    try:
+        x = cupy.asarray(np.array([[1, 2], [3, 4]], np.float32))
+        found = (x @ (x + x)).get().tolist()
+    except Exception as error:  # a compiler, a header, a library that is missing: each raises its own
+        return cupy, f"a GPU is there, but computing on it fails ({type(error).__name__}: {error}); reinstall {INSTALL}"
+    if found != [[14, 20], [30, 44]]:
+        return cupy, f"the GPU computes wrong numbers: [[14, 20], [30, 44]] came out as {found}"
+    return cupy, ""
+
+
+def is_available() -> bool:
+    """Whether a GPU computes here."""
+    return not why_not()
+
+
+def why_not() -> str:
+    """Why no GPU can be used and what to do about it; "" if one can."""
+    return _probe()[1]
+
+
+def _cupy() -> Any:
+    cupy, reason = _probe()
+    if reason:
+        raise RuntimeError(f"no GPU here: {reason}")
+    return cupy
+
+
+# --- Arrays and their places
 
 
 def is_array(data: Any) -> bool:
@@ -30,26 +95,129 @@ def to_host(array: Any) -> np.ndarray:
     return array if isinstance(array, np.ndarray) else array.get()
 
 
-def move(array: Any, device: str) -> Any:
-    """`array` on `device`; the array itself where it is there already."""
+def move(array: Any, device: str | None) -> Any:
+    """`array` on `device`; the array itself where it is there already.
+
+    None: an array on a GPU stays, one on the host goes to the default device.
+    """
+    if device is None:
+        if _default == "cpu" or not isinstance(array, np.ndarray):
+            return array
+        device = _default
+    if device == "cpu":
+        return to_host(array)
+    with _gpu(device):
+        return _cupy().asarray(array)
+
+
+def on_host(array: Any) -> bool:
+    """Whether NumPy holds the numbers, so that asking for one costs nothing."""
+    return isinstance(array, (np.ndarray, np.generic))
+
+
+def beside(array: Any, other: Any) -> Any:
+    """`array` on the device of the array `other` if it is on the host; what is on a GPU is not moved silently."""
+    if isinstance(other, np.ndarray) or not isinstance(array, np.ndarray):
+        return array
+    return move(array, name_of(other))
+
+
+def add_at(array: Any, index: Any, values: Any) -> None:
+    """``np.add.at``; CuPy does not let NumPy hand it an index that is a tuple. Sums on a GPU come in any order."""
+    (np if isinstance(array, np.ndarray) else _cupy()).add.at(array, index, values)
+
+
+def _gpu(device: str) -> Any:
+    """CuPy's object for ``"cuda"`` or ``"cuda:i"``."""
     if not isinstance(device, str):
         raise TypeError(f"a device is 'cpu', 'cuda' or 'cuda:<number>', got {device!r}; to change the dtype use astype")
-    kind, _, index = device.partition(":")
-    if kind == "cpu":
-        return to_host(array)
-    if kind != "cuda" or not (index.isdigit() or index == ""):
+    match = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if not match:
         raise ValueError(f"unknown device {device!r}: expected 'cpu', 'cuda' or 'cuda:<number>'")
-    cupy = _cupy()
-    with cupy.cuda.Device(int(index or 0)):
-        return cupy.asarray(array)
+    cuda = _cupy().cuda
+    if match[1] is None:
+        return cuda.Device()
+    count = cuda.runtime.getDeviceCount()
+    if int(match[1]) >= count:
+        raise ValueError(f"there is no {device}: this machine has {count}, counted from cuda:0")
+    return cuda.Device(int(match[1]))
 
 
-def _cupy() -> Any:
+def default() -> str:
+    """Where new Tensors and parameters go."""
+    return _default
+
+
+def set_default(device: str) -> None:
+    """Make `device` the place of new Tensors and parameters, and, if it is a GPU, the current one.
+
+    What ``mg.tensor`` makes of numbers and host arrays, what ``mg.zeros`` and its like, ``mg.rand`` and the layers
+    of ``mg.nn`` make goes there. Existing arrays stay, also those in ``mg.Tensor(array)``. Work on ``cuda:1`` needs
+    this, too: CuPy computes on the current GPU.
+    """
+    global _default
+    if device != "cpu":
+        _gpu(device).use()
+    _default = device
+
+
+@contextmanager
+def use(device: str) -> Iterator[None]:
+    """``set_default`` for a ``with`` block.
+
+    Examples
+    --------
+    >>> with mg.device.use("cuda" if mg.device.is_available() else "cpu"):
+    ...     model = mg.models.MLP([64, 64, 10])
+    """
+    before, gpu = _default, None if device == "cpu" else _cupy().cuda.Device()
+    set_default(device)
     try:
-        import cupy
-    except ImportError as error:
-        raise RuntimeError(
-            f"no GPU here: CuPy cannot be imported ({error}). "
-            'Install it from the checkout with `pip install -e ".[cuda12]"` or ".[cuda13]", to match the driver.'
-        ) from error
-    return cupy
+        yield
+    finally:
+        set_default(before)
+        if gpu is not None:
+            gpu.use()
+
+
+def synchronize() -> None:
+    """Wait until the current GPU has done all that it was told: before reading a clock. Nothing to do without one."""
+    if is_available():
+        _cupy().cuda.Device().synchronize()
+
+
+# --- Memory
+
+
+class Memory(NamedTuple):
+    """Bytes of a GPU: `free` for new arrays, `used` by arrays, `total` built in."""
+
+    free: int
+    used: int
+    total: int
+
+
+def memory(device: str = "cuda") -> Memory:
+    """The memory of a GPU, in bytes. What CuPy holds in reserve counts as free."""
+    with _gpu(device) as _:
+        free, total = _cupy().cuda.Device().mem_info
+        pool = _cupy().get_default_memory_pool()
+        return Memory(free + pool.free_bytes(), pool.used_bytes(), total)
+
+
+def out_of_memory(error: MemoryError, what: str, shapes: Iterable[tuple[int, ...]]) -> MemoryError:
+    """`error` with the request, what is free, and a batch size to try; the batch is the first axis of the first."""
+    found = re.search(r"([\d,]+) bytes", str(error))
+    request = int(found[1].replace(",", "")) if found else 0
+    free = memory().free if found and is_available() else 0
+    batch = next((shape[0] for shape in shapes if len(shape) > 1), 1)
+    advice = "even one sample does not fit: make the model smaller"
+    if batch > 1:
+        share = min(0.5, free / request) if free else 0.5
+        advice = f"try a batch of {1 << max(0, int(batch * share).bit_length() - 1)} instead of {batch}"
+    asked = f": {_readable(request)} asked for, {_readable(free)} free" if free else f" ({error})"
+    return MemoryError(f"out of memory in {what}{asked}; {advice}")
+
+
+def _readable(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB" if size >= 2**29 else f"{size / 2**20:.1f} MiB"

@@ -74,10 +74,13 @@ class Node:
 class Rule:
     """A function and the derivative for each of its arguments (vjp: vector-Jacobian product)."""
 
-    __slots__ = ("accepts", "dropped", "each", "function", "keeps_y", "most", "name", "scales", "selects", "vjps")
+    __slots__ = (
+        "accepts", "dispatched", "dropped", "each", "function", "keeps_y", "most", "name", "scales", "selects", "vjps",
+    )  # fmt: skip
 
     def __init__(self, function: Callable, vjps: tuple, each: Callable | None, selects: bool) -> None:
-        self.function = getattr(function, "__wrapped__", function)
+        self.function = getattr(function, "__wrapped__", function)  # for NumPy's arrays: without its dispatch
+        self.dispatched = self.function if hasattr(function, "is_primitive") else function
         self.name = function.__name__
         self.vjps = vjps
         self.each = each
@@ -251,11 +254,12 @@ def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
             else:
                 parents.append(None)
         else:
-            raw.append(np.asarray(a) if isinstance(a, (list, tuple)) and isinstance(rule.function, np.ufunc) else a)
+            raw.append(_beside(args, a) if isinstance(a, (list, tuple)) and isinstance(rule.function, np.ufunc) else a)
             parents.append(None)
     try:
-        y = rule.function(*raw, **kwargs) if kwargs else rule.function(*raw)
-    except (TypeError, ValueError) as error:
+        function = rule.function if type(raw[0]) is np.ndarray else rule.dispatched
+        y = function(*raw, **kwargs) if kwargs else function(*raw)
+    except (TypeError, ValueError, MemoryError) as error:
         raise _explained(error, rule.name, raw) from error
     if type(y) is not np.ndarray:
         y = _as_result(y, rule.name)
@@ -276,6 +280,11 @@ def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
         if parents[i] is not None:
             raw[i] = parents[i]
     return Tensor(y, True, Node(rule, raw, kwargs, parents, y))
+
+
+def _beside(args: Sequence, numbers: Any) -> Any:
+    """A list among the arguments as an array where the first Tensor is."""
+    return np.asarray(numbers, like=next(a.data for a in args if isinstance(a, Tensor)))
 
 
 def _known(kwargs: dict, rule: Rule) -> dict:
@@ -307,7 +316,9 @@ def _as_result(y: Any, name: str) -> Any:
 
 def _explained(error: Exception, name: str, args: Sequence) -> Exception:
     """The error of a failed call, with what only we know: the function, the shapes, the devices."""
-    arrays = [a for a in args if hasattr(a, "shape")]
+    arrays = [a for a in args if devices.is_array(a)]
+    if isinstance(error, MemoryError):
+        return devices.out_of_memory(error, name, [a.shape for a in arrays])
     found = sorted({devices.name_of(a) for a in arrays})
     if len(found) > 1:
         return TypeError(

@@ -6,7 +6,8 @@ derivative through a gradient step. Both were written from the papers' formulas.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ def learn_to_reweight(
     Parameters
     ----------
     model : Module
+        Not changed: neither its gradients nor the running statistics of BatchNorm.
     loss : callable
         As for ``mg.per_sample_gradients``.
     X, y : the batch that shall get weights, N samples
@@ -79,9 +81,22 @@ def learn_to_reweight(
     if method not in ("double_backward", "per_sample"):
         raise ValueError(f"learn_to_reweight: method must be 'double_backward' or 'per_sample', got {method!r}")
     agreement = _by_double_backward if method == "double_backward" else _by_per_sample_gradients
-    positive = np.maximum(agreement(model, loss, X, y, X_val, y_val), 0)
+    with _buffers_kept(model):
+        positive = np.maximum(agreement(model, loss, X, y, X_val, y_val), 0)
     total = positive.sum()
     return positive / np.where(total == 0, 1, total)
+
+
+@contextmanager
+def _buffers_kept(model: nn.Module) -> Iterator[None]:
+    """Undo what forward passes inside do to buffers: they are passes of steps that are not taken."""
+    buffers = [getattr(module, name) for _, module in model.named_modules() for name in module._buffers]
+    before = [buffer.copy() for buffer in buffers]
+    try:
+        yield
+    finally:
+        for buffer, values in zip(buffers, before, strict=True):
+            buffer[...] = values
 
 
 def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -176,7 +191,7 @@ def meta_weight_step(
     net : MetaWeightNet
     optimizer : Optimizer of the net's parameters
     model : Module
-        Neither changed nor given gradients.
+        Neither changed (nor are the running statistics of BatchNorm) nor given gradients.
     loss : callable
         As for ``mg.per_sample_gradients``.
     X, y : the batch to train on, N samples
@@ -198,10 +213,11 @@ def meta_weight_step(
     ... )
     >>> mg.losses.cross_entropy(model(X), y, sample_weight=w).backward()
     """
-    losses = losses_of_samples(loss, model(X), y)
-    seen = losses.detach()
-    stepped = _virtual_step(_trained(model), reduce(losses, net(seen), "mean"), lr)
-    meta = _mean_loss(loss, functional_call(model, stepped, X_meta), y_meta)
+    with _buffers_kept(model):
+        losses = losses_of_samples(loss, model(X), y)
+        seen = losses.detach()
+        stepped = _virtual_step(_trained(model), reduce(losses, net(seen), "mean"), lr)
+        meta = _mean_loss(loss, functional_call(model, stepped, X_meta), y_meta)
     theta = [p for p in net.parameters() if p.requires_grad]
     for p, g in zip(theta, grad(meta, theta), strict=True):
         p.grad = g

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from . import nn
 from .nn import functional as F
 from .random import Rng, generator
@@ -151,6 +153,17 @@ class LeNet5(nn.Sequential):
             nn.Flatten(),
             *_dense((second * size * size, *hidden, classes), activation, 0.0, rng),
         )
+        self.image_size = image_size
+
+    def forward(self, x: Any) -> Any:
+        size = self.image_size
+        shape = np.shape(x)
+        if len(shape) == 4 and shape[2:] != (size, size):
+            raise ValueError(
+                f"this LeNet5 is for images (N, C, {size}, {size}), got shape {shape}: pass image_size= "
+                "when it is made, or resize the images"
+            )
+        return super().forward(x)
 
 
 class GlobalAvgPool2d(nn.Module):

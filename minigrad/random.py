@@ -45,14 +45,14 @@ def generator(rng: Rng = None) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def rand(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+def rand(*shape: Any, dtype: Any = np.float32, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1). `shape`: a tuple or numbers."""
     drawn = np.float32 if np.dtype(dtype).itemsize <= 4 else np.float64  # rounding to dtype later could give 1
     array = np.asarray(generator().random(shape_of(shape), drawn)).astype(dtype)
     return Tensor(devices.move(array, device), requires_grad)
 
 
-def randn(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+def randn(*shape: Any, dtype: Any = np.float32, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers. `shape`: a tuple or numbers."""
     array = np.asarray(generator().standard_normal(shape_of(shape))).astype(dtype)
     return Tensor(devices.move(array, device), requires_grad)

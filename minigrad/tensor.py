@@ -6,6 +6,7 @@ calls back to us through its dispatch protocols (NEP 13 and 18), and graph.py re
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -157,7 +158,7 @@ class Tensor(NumPyFace):
         return int(self.data.item())
 
     def __index__(self) -> int:
-        return self.data.__index__()
+        return operator.index(self.data if isinstance(self.data, np.ndarray) else self.data.item())
 
     def __bool__(self) -> bool:
         return bool(self.data)
@@ -219,7 +220,9 @@ class Tensor(NumPyFace):
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         make, (data, requires_grad) = self.__reduce__()
-        return make(data.copy(), requires_grad)
+        copied = make(data, requires_grad)
+        copied.data = data.copy()  # where it is, even if a new Parameter would go elsewhere
+        return copied
 
 
 def require_numbers(array: Any) -> None:
@@ -275,7 +278,7 @@ def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_gra
         Python floats become float32; arrays keep their dtype.
     dtype : NumPy dtype, optional
     device : {"cpu", "cuda", "cuda:0", ...}, optional
-        Default: where the data is.
+        Default: an array of a GPU stays there, all else goes to the default device (``mg.device.use``).
     requires_grad : bool, default False
 
     Examples
@@ -289,7 +292,7 @@ def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_gra
     """
     array = as_array(data)
     array = array.astype(array.dtype if dtype is None else dtype, copy=True)
-    return Tensor(array if device is None else devices.move(array, device), requires_grad)
+    return Tensor(devices.move(array, device), requires_grad)
 
 
 def shape_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
@@ -300,18 +303,18 @@ def shape_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
     return given
 
 
-def zeros(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+def zeros(*shape: Any, dtype: Any = np.float32, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Zeros. `shape`: a tuple or numbers."""
     return tensor(np.zeros(shape_of(shape)), dtype, device, requires_grad)
 
 
-def ones(*shape: Any, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+def ones(*shape: Any, dtype: Any = np.float32, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Ones. `shape`: a tuple or numbers."""
     return tensor(np.ones(shape_of(shape)), dtype, device, requires_grad)
 
 
 def full(
-    *shape: Any, fill_value: Any = None, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
+    *shape: Any, fill_value: Any = None, dtype: Any = None, device: str | None = None, requires_grad: bool = False
 ) -> Tensor:
     """One value everywhere, ``full((2, 3), 0.5)`` or ``full(2, 3, 0.5)``; a float gives float32, an int int64."""
     if fill_value is None:
@@ -319,14 +322,14 @@ def full(
     return tensor(np.full(shape_of(tuple(shape)), as_array(fill_value)), dtype, device, requires_grad)
 
 
-def arange(*bounds: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
+def arange(*bounds: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """``np.arange(*bounds)``; float32 where NumPy gives float64."""
     values = np.arange(*bounds)
     return tensor(values, dtype or (np.float32 if values.dtype.kind == "f" else None), device, requires_grad)
 
 
 def eye(
-    n: int, m: int | None = None, dtype: Any = np.float32, device: str = "cpu", requires_grad: bool = False
+    n: int, m: int | None = None, dtype: Any = np.float32, device: str | None = None, requires_grad: bool = False
 ) -> Tensor:
     """The (n, m) identity matrix."""
     return tensor(np.eye(n, m), dtype, device, requires_grad)

@@ -34,13 +34,29 @@ def to_numpy(data: Any, name: str) -> np.ndarray:
     return devices.to_host(real_numbers(data, name))
 
 
-def check_weights(weights: Any, name: str) -> Any:
-    """Weights of any shape, a Tensor as it is, all else as an array; refuses what is negative or not finite."""
+def number(value: Any, name: str, low: float = -np.inf, high: float = np.inf) -> float:
+    """`value` as a Python float (a np.float64 would turn float32 losses into float64), within its bounds."""
+    known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if known and np.isfinite(value) and low <= value <= high:
+        return float(value)
+    bounds = ""
+    if high < np.inf:
+        bounds = f" in [{low:g}, {high:g}]"
+    elif low > -np.inf:
+        bounds = f" not below {low:g}"
+    raise ValueError(f"{name} must be a finite number{bounds}, got {value!r}")
+
+
+def check_weights(weights: Any, name: str, dtype: Any = np.float64) -> Any:
+    """Weights of any shape, a Tensor as it is, else an array; refuses what is negative or not finite in `dtype`."""
     raw = real_numbers(weights, name)
-    if raw.size and not (raw.min() >= 0 and raw.max() < np.inf):
-        bad = np.flatnonzero(~((raw >= 0) & (raw < np.inf)))
+    largest = np.finfo(dtype).max
+    if raw.size and not ((raw >= 0) & (raw <= largest)).all():
+        bad = np.flatnonzero(~((raw >= 0) & (raw <= largest)))
+        value = raw.ravel()[bad[0]]
+        where = f", more than {np.dtype(dtype)}, the dtype of the losses, can hold" if largest < value < np.inf else ""
         raise ValueError(
-            f"{name} must be finite and not negative, but entry {int(bad[0])} is {raw.ravel()[bad[0]]} "
+            f"{name} must be finite and not negative, but entry {int(bad[0])} is {value}{where} "
             f"({len(bad)} such of {raw.size})"
         )
     return weights if isinstance(weights, Tensor) else raw
@@ -178,7 +194,7 @@ def effective_number(counts: Any, beta: float) -> np.ndarray:
     array([0.26211572, 1.7378843 , 0.        ], dtype=float32)
     """
     n = check_finite_weights(counts, "counts")
-    if not 0 <= beta < 1:
+    if not 0 <= number(beta, "beta") < 1:
         raise ValueError(f"beta must lie in [0, 1), got {beta}; its limit at 1 is the inverse frequency: balanced(y)")
     present = n > 0
     if not present.any():
@@ -364,6 +380,8 @@ def report(w: Any, batch_size: int, y: Any = None) -> WeightReport:
     weights = check_finite_weights(w, "weights")
     if y is not None:
         weights = _per_sample(weights, y)
+    if not len(weights):
+        raise ValueError("report got no weights, shape (0,): there is nothing to tell of them")
     if not weights.any():
         raise ValueError("weights are all zero: nothing would be learned")
     values, which = np.unique(weights, return_inverse=True)

@@ -106,31 +106,22 @@ def test_lessons_says_where_they_are_when_there_are_none(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("installed", "fault", "says"),
+    ("installed", "reason", "says"),
     [
         (None, None, 'not installed; with an NVIDIA GPU: python -m pip install -e ".[cuda13]", or cuda12'),
-        ("cupy-cuda12x", None, "14.0.1 (cupy-cuda12x); the GPU answers"),
-        (
-            "cupy-cuda13x",
-            OSError("no driver"),
-            "14.0.1 (cupy-cuda13x), but no GPU answers: OSError: no driver",
-        ),
+        ("cupy-cuda12x", "", "14.0.1 (cupy-cuda12x); the GPU answers, 3.0 of 8.0 GiB are free"),
+        ("cupy-cuda13x", "there is no driver", "14.0.1 (cupy-cuda13x), but there is no driver"),
     ],
 )
-def test_info_about_cupy(monkeypatch, installed, fault, says):
+def test_info_about_cupy(monkeypatch, installed, reason, says):
     def version(name):
         if name != installed:
             raise importlib.metadata.PackageNotFoundError(name)
         return "14.0.1"
 
-    def move(array, where):
-        assert where == "cuda"
-        if fault:
-            raise fault
-        return array
-
     monkeypatch.setattr(importlib.metadata, "version", version)
-    monkeypatch.setattr(cli.device, "move", move)
+    monkeypatch.setattr(cli.device, "why_not", lambda: reason)
+    monkeypatch.setattr(cli.device, "memory", lambda: cli.device.Memory(3 << 30, 1 << 30, 8 << 30))
     assert cli.describe_cupy() == says
 
 

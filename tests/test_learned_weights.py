@@ -124,6 +124,22 @@ def test_where_samples_interact_only_double_backward_is_exact():
         learn_to_reweight(model, losses.cross_entropy, X, y, X_VAL, Y_VAL, method="per_sample")
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_running_statistics_are_those_of_the_steps_that_are_taken(training):
+    model = double(nn.Linear(4, 5, rng=0), nn.BatchNorm1d(5), nn.Linear(5, 3, rng=1)).train(training)
+    net, before = MetaWeightNet(hidden=3, rng=0).astype(np.float64), model.state_dict()
+    learn_to_reweight(model, losses.cross_entropy, X, y, X_VAL, Y_VAL)
+    optimizer = mg.optim.SGD(net.parameters(), lr=1.0)
+    meta_weight_step(net, optimizer, model, losses.cross_entropy, X, y, X_VAL, Y_VAL, lr=LR)
+    if training:
+        with pytest.raises(ValueError, match="per_sample_gradients"):
+            learn_to_reweight(model, losses.cross_entropy, X, y, X_VAL, Y_VAL, method="per_sample")
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.data, before[name].data, err_msg=name)
+    model(X)
+    assert model[1].num_batches_tracked == training
+
+
 def test_float32_stays_float32():
     model = mlp().astype(np.float32)
     for method in ("double_backward", "per_sample"):

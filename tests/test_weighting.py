@@ -175,6 +175,8 @@ def test_what_the_report_says(w, batch_size, line):
         (lambda: balanced([0, 3], 3), ValueError, r"labels must lie in 0\.\.2"),
         (lambda: effective_number([10, 1], 1.0), ValueError, r"beta must lie in \[0, 1\), got 1.0; its limit"),
         (lambda: effective_number([10, 1], -0.1), ValueError, "beta must lie"),
+        (lambda: effective_number([10, 1], "a"), ValueError, "beta must be a finite number, got 'a'"),
+        (lambda: report([], 8), ValueError, r"report got no weights, shape \(0,\)"),
         (lambda: effective_number([0, 0], 0.9), ValueError, "counts are all zero"),
         (
             lambda: effective_number([3, -1], 0.9),

@@ -9,19 +9,21 @@ All of it is NumPy on the whole batch: one gather for all images is faster here 
 """
 
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..random import Rng, generator
+from .checks import check_images, check_labels, check_range, check_whole
 
 Step = Callable[..., np.ndarray]
 
 
-def augment(images: Any, *steps: Step, rng: Rng = None) -> np.ndarray:
-    """Apply steps to a batch of images, one after the other.
+def augment(
+    images: Any, *steps: Step, y: Any = None, only: int | Sequence[int] | np.ndarray | None = None, rng: Rng = None
+) -> np.ndarray:
+    """Apply steps to a batch of images, one after the other; with `only`, to the images of some classes.
 
     Parameters
     ----------
@@ -30,6 +32,12 @@ def augment(images: Any, *steps: Step, rng: Rng = None) -> np.ndarray:
         Each ``step(images, rng=generator) -> images`` gives N images back in the same order, so that labels stay with
         their images: the functions of ``mg.data.augmentation``, their arguments set by ``functools.partial``, or your
         own.
+    y : array-like of int, shape (N,), optional
+        The labels, with `only`; they are read, not changed.
+    only : label or sequence of labels, optional
+        The classes whose images are changed: those that are rare, or those that keep their label under a step, as 0 and
+        8 under :func:`flip`. The others come back as they are. For steps of each class's own, call once per group of
+        classes. A label that this batch happens to lack is no error.
     rng : None, int or np.random.Generator
         Drawn from by all steps in turn. **An int gives the same changes at each call**: in a training loop pass a
         Generator.
@@ -37,41 +45,81 @@ def augment(images: Any, *steps: Step, rng: Rng = None) -> np.ndarray:
     Returns
     -------
     ndarray, shape (N, C, H', W')
-        A new array of the images' dtype; the sizes change only with :func:`crop`.
+        A new array of the images' dtype; the sizes change only with :func:`crop`, and not with `only`.
 
     Raises
     ------
     TypeError
-        A step that is not callable; an `rng` that is none of the above.
+        A step that is not callable; an `rng` that is none of the above; `only` without `y` or the reverse; labels that
+        are not integers.
     ValueError
-        Images of another rank; a step that returns another number of images.
+        Images of another rank; a step that returns another number of images, or with `only` images of another size;
+        labels that are not one per image.
+
+    Notes
+    -----
+    A class that is changed can be told by the change: where the rare classes alone are noisy, a network learns that
+    noise means rare. Give all classes the steps that all can bear, and `only` what must differ.
 
     Examples
     --------
     >>> from functools import partial
-    >>> from minigrad.data.augmentation import noise, rotate, shift
+    >>> from minigrad.data.augmentation import flip, noise, rotate, shift
     >>> images = np.zeros((8, 1, 28, 28), np.float32)
     >>> changed = mg.data.augment(images, partial(shift, pixels=2), partial(rotate, degrees=10), noise, rng=0)
     >>> changed.shape, changed.dtype
     ((8, 1, 28, 28), dtype('float32'))
+
+    All digits shifted, those mirrored that look alike in a mirror:
+
+    >>> y = np.array([0, 1, 2, 3, 5, 6, 8, 8])
+    >>> rng = np.random.default_rng(0)
+    >>> changed = mg.data.augment(mg.data.augment(images, shift, rng=rng), flip, y=y, only=[0, 8], rng=rng)
     """
-    images = _images(images, "augment").copy()
+    images = check_images(images, "augment").copy()
     rng = generator(rng)
+    chosen = _chosen(images, y, only)
     for position, step in enumerate(steps):
         if not callable(step):
             raise TypeError(
                 f"step {position} of augment() is a {type(step).__name__}; expected a function of (images, rng=), such "
                 "as shift or functools.partial(shift, pixels=2)"
             )
-        changed = step(images, rng=rng)
-        if np.ndim(changed) != 4 or len(changed) != len(images):
-            name = getattr(getattr(step, "func", step), "__name__", type(step).__name__)
+        before = images[chosen]
+        changed = step(before, rng=rng)
+        name = getattr(getattr(step, "func", step), "__name__", type(step).__name__)
+        if np.ndim(changed) != 4 or len(changed) != len(before):
             raise ValueError(
-                f"step {position} of augment(), {name}, made {np.shape(changed)} of images {images.shape}; expected "
-                f"{len(images)} images (N, C, H, W) in the same order, or the labels no longer belong to them"
+                f"step {position} of augment(), {name}, made {np.shape(changed)} of images {before.shape}; expected "
+                f"{len(before)} images (N, C, H, W) in the same order, or the labels no longer belong to them"
             )
-        images = changed
+        if only is None:
+            images = changed
+        elif np.shape(changed) == before.shape:
+            images[chosen] = changed
+        else:
+            raise ValueError(
+                f"step {position} of augment(), {name}, made images {np.shape(changed)[1:]} of images "
+                f"{before.shape[1:]}; with only={only} they must keep their size, to stay in one array with the others"
+            )
     return images
+
+
+def _chosen(images: np.ndarray, y: Any, only: Any) -> slice | np.ndarray:
+    """The images that augment() is to change."""
+    if (y is None) != (only is None):
+        came, lacks = ("y", "only") if only is None else ("only", "y")
+        raise TypeError(
+            f"augment() got {came}= without {lacks}=; expected neither, or both: augment(images, step, y=y, only=[8])"
+        )
+    if only is None:
+        return slice(None)
+    labels, classes = check_labels(y), np.asarray(only)
+    if len(labels) != len(images):
+        raise ValueError(f"augment() got {len(images)} images and {len(labels)} labels; expected one label per image")
+    if classes.size and classes.dtype.kind not in "iub":
+        raise TypeError(f"only={only!r} holds {classes.dtype} values; expected integer labels, as in y")
+    return np.flatnonzero(np.isin(labels, classes))
 
 
 # --- Where the pixels are
@@ -103,8 +151,8 @@ def shift(images: Any, pixels: int = 2, fill: float = 0.0, rng: Rng = None) -> n
            [0., 7., 8.],
            [0., 0., 0.]])
     """
-    images = _images(images, "shift")
-    _check_whole("pixels", pixels, 0)
+    images = check_images(images, "shift")
+    check_whole("pixels", pixels, 0)
     return crop(images, images.shape[2:], padding=pixels, fill=fill, rng=rng)
 
 
@@ -145,14 +193,14 @@ def crop(images: Any, size: int | tuple[int, int], padding: int = 0, fill: float
     array([[ 9., 10.],
            [13., 14.]])
     """
-    images = _images(images, "crop")
+    images = check_images(images, "crop")
     sizes = size if isinstance(size, Sequence) else (size, size)
     if len(sizes) != 2:
         raise ValueError(f"size={size!r}; expected an int, or the height and the width")
     height, width = sizes
-    _check_whole("size", height, 1)
-    _check_whole("size", width, 1)
-    _check_whole("padding", padding, 0)
+    check_whole("size", height, 1)
+    check_whole("size", width, 1)
+    check_whole("padding", padding, 0)
     border = (padding, padding)
     padded = np.pad(images, ((0, 0), (0, 0), border, border), constant_values=fill) if padding else images
     rows, columns = padded.shape[2] - height + 1, padded.shape[3] - width + 1
@@ -163,7 +211,8 @@ def crop(images: Any, size: int | tuple[int, int], padding: int = 0, fill: float
         )
     rng = generator(rng)
     top, left = rng.integers(rows, size=len(images)), rng.integers(columns, size=len(images))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+    slide: Any = np.lib.stride_tricks.sliding_window_view
+    windows = slide(padded, (height, width), axis=(2, 3))
     return windows[np.arange(len(images)), :, top, left]
 
 
@@ -191,8 +240,8 @@ def flip(images: Any, probability: float = 0.5, vertical: bool = False, rng: Rng
     >>> mg.data.augmentation.flip(np.array([[[[1, 2, 3]]]]), probability=1.0)
     array([[[[3, 2, 1]]]])
     """
-    images = _images(images, "flip")
-    _check_range("probability", probability, 0, 1)
+    images = check_images(images, "flip")
+    check_range("probability", probability, 0, 1)
     chosen = generator(rng).random(len(images)) < probability
     mirrored = images[:, :, ::-1] if vertical else images[..., ::-1]
     return np.where(chosen[:, None, None, None], mirrored, images)
@@ -232,7 +281,7 @@ def rotate(images: Any, degrees: float = 10.0, fill: float = 0.0, rng: Rng = Non
            [0. , 0. , 0.6, 0.4, 0. ]], dtype=float32)
     """
     images = _floats(images, "rotate")
-    _check_range("degrees", degrees, 0, 180)
+    check_range("degrees", degrees, 0, 180)
     angle = np.deg2rad(generator(rng).uniform(-degrees, degrees, len(images)))
     cosine, sine = np.cos(angle), np.sin(angle)
     return _resample(images, np.array([[cosine, sine], [-sine, cosine]]), fill)
@@ -268,7 +317,7 @@ def scale(images: Any, amount: float = 0.1, fill: float = 0.0, rng: Rng = None) 
     array([0., 1., 1., 1., 0.], dtype=float32)
     """
     images = _floats(images, "scale")
-    _check_range("amount", amount, 0, 0.9)
+    check_range("amount", amount, 0, 0.9)
     factor = generator(rng).uniform(1 - amount, 1 + amount, len(images))
     zero = np.zeros_like(factor)
     return _resample(images, np.array([[1 / factor, zero], [zero, 1 / factor]]), fill)
@@ -303,7 +352,7 @@ def noise(images: Any, std: float = 0.05, rng: Rng = None) -> np.ndarray:
     array([[[[ 0.11, -0.14, -0.04]]]], dtype=float32)
     """
     images = _floats(images, "noise")
-    _check_range("std", std, 0, math.inf)
+    check_range("std", std, 0, math.inf)
     drawn = generator(rng).standard_normal(images.shape, np.float64 if images.dtype.itemsize > 4 else np.float32)
     return images + (std * np.asarray(drawn)).astype(images.dtype)
 
@@ -335,7 +384,7 @@ def brightness(images: Any, amount: float = 0.2, rng: Rng = None) -> np.ndarray:
     array([1.05, 0.91, 0.82], dtype=float32)
     """
     images = _floats(images, "brightness")
-    _check_range("amount", amount, 0, 1)
+    check_range("amount", amount, 0, 1)
     factor = generator(rng).uniform(1 - amount, 1 + amount, (len(images), 1, 1, 1))
     return images * factor.astype(images.dtype)
 
@@ -360,41 +409,11 @@ def _resample(images: np.ndarray, matrix: np.ndarray, fill: float) -> np.ndarray
     return (above * (1 - down) + below * down).reshape(images.shape)
 
 
-# --- What comes in
-
-
-def _images(images: Any, name: str) -> np.ndarray:
-    images = np.asarray(images)
-    if images.ndim != 4:
-        hint = {
-            2: "; rows of pixels become images by images.reshape(-1, channels, height, width)",
-            3: "; images without channels get one by images[:, None], a single image becomes a batch by image[None]",
-        }.get(images.ndim, "")
-        raise ValueError(f"{name} got an array of shape {images.shape}, expected images (N, C, H, W){hint}")
-    return images
-
-
 def _floats(images: Any, name: str) -> np.ndarray:
-    images = _images(images, name)
+    images = check_images(images, name)
     if images.dtype.kind != "f":
         raise TypeError(
             f"{name} got {images.dtype} images, expected floating-point ones; convert and scale them first: "
             "images.astype(np.float32) / 255"
         )
     return images
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    try:
-        operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}={value!r} is a {type(value).__name__}; expected an int of {least} or more") from None
-    if value < least:
-        raise ValueError(f"{name}={value}; expected an int of {least} or more")
-
-
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high or math.isinf(value):
-        raise ValueError(
-            f"{name}={value}; expected a number " + (f"from {low} to {high}" if high < math.inf else ">= 0")
-        )

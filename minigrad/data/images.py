@@ -65,6 +65,10 @@ def _parse_idx(content: bytes, path: Path) -> np.ndarray:
             f"{content[:4].hex(' ') or 'nothing: it is empty'}",
         )
     dtype, dimensions = np.dtype(IDX_DTYPES[content[2]]), content[3]
+    if dimensions > 32:
+        raise damaged(
+            path, f"its header announces {dimensions} dimensions; IDX data sets have 1 to 4, at most 32 are read"
+        )
     header = 4 + 4 * dimensions
     if len(content) < header:
         raise damaged(path, f"it ends after {len(content)} bytes, inside its header of {header} bytes")

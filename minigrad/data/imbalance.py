@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..random import Rng, generator
+from .checks import check_samples
 
 KINDS = ("step", "longtail")
 
@@ -76,12 +77,7 @@ def imbalance(
     >>> np.bincount(y_tail).tolist()
     [12, 25, 50, 100]
     """
-    X, y = np.asarray(X), np.asarray(y)
-    _check_labels(y)
-    if X.shape[:1] != y.shape:
-        raise ValueError(
-            f"X has shape {X.shape} and y has shape {y.shape}; expected one row of X for each of the {len(y)} labels"
-        )
+    X, y = check_samples(X, y)
     classes, class_of, available = np.unique(y, return_inverse=True, return_counts=True)
     counts = _counts(available, kind, ratio, mu, _positions(order, classes), classes)
     rng = generator(rng)
@@ -209,12 +205,3 @@ def _positions(order: Any, classes: np.ndarray) -> np.ndarray:
     if not np.array_equal(np.sort(labels, axis=None), classes) or labels.ndim != 1:
         raise ValueError(f"order={labels.tolist()}; expected each of the classes {classes.tolist()} once")
     return np.searchsorted(classes, labels)
-
-
-def _check_labels(y: np.ndarray) -> None:
-    if y.ndim != 1:
-        hint = "; for one-hot labels pass y.argmax(axis=1)" if y.ndim == 2 else ""
-        raise ValueError(f"y has shape {y.shape}; expected labels of shape (N,){hint}")
-    if y.dtype.kind not in "iub":
-        hint = "y.astype(np.int64)" if y.dtype.kind == "f" else "np.unique(y, return_inverse=True)[1]"
-        raise TypeError(f"y has dtype {y.dtype}; expected integer labels: pass {hint}")

@@ -110,7 +110,8 @@ def load_german_credit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        The file is truncated or damaged: a row that is not 24 integers and a class, or other numbers than UCI's.
+        The file is truncated or damaged: a row that is not 24 integers and a class, not 1,000 rows, or other
+        numbers than UCI's.
     DownloadError
         The file is not on this machine and could not be downloaded: what was tried, and where to put it by hand. An
         OSError.
@@ -123,7 +124,7 @@ def load_german_credit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Examples
     --------
-    Two rows of the same format, in a folder of one's own.
+    A file that was cut is not loaded; this one has two rows.
 
     >>> import os, pathlib, tempfile
     >>> from unittest import mock
@@ -131,13 +132,25 @@ def load_german_credit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ...     rows = "1 6 4" + " 0" * 21 + " 1\\n" + "2 48 2" + " 0" * 21 + " 2\\n"
     ...     _ = pathlib.Path(folder, "german.data-numeric").write_text(rows)
     ...     X, y, C = mg.data.load_german_credit()
-    >>> X.shape, X.dtype, y
-    ((2, 24), dtype('float32'), array([0, 1]))
-    >>> C
-    array([[0., 1.],
-           [5., 0.]])
+    Traceback (most recent call last):
+    ...
+    ValueError: ...german.data-numeric cannot be used: it has 2 rows, expected 1000...
     """
     (path,) = find([GERMAN_CREDIT])
+    X, y = _read_german_credit(path)
+    if len(y) != 1000:
+        raise damaged(
+            path, f"it has {len(y)} rows, expected 1000: it was cut at the end of a line, or is another table"
+        )
+    if (found := _md5_of_words(path)) != GERMAN_CREDIT.md5:
+        raise damaged(
+            path, f"its 1000 rows are not UCI's: the md5 of the numbers is {found}, expected {GERMAN_CREDIT.md5}"
+        )
+    return X, y, np.array([[0.0, 1.0], [5.0, 0.0]])
+
+
+def _read_german_credit(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """X and y of a file in this format, of any number of rows."""
     rows = [line.split() for line in path.read_bytes().splitlines() if line.strip()]
     for i, row in enumerate(rows):
         if len(row) != 25 or not all(word.isdigit() for word in row) or row[-1] not in (b"1", b"2"):
@@ -148,12 +161,8 @@ def load_german_credit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             )
     if not rows:
         raise damaged(path, "it is empty")
-    if len(rows) == 1000 and (found := _md5_of_words(path)) != GERMAN_CREDIT.md5:
-        raise damaged(
-            path, f"its 1000 rows are not UCI's: the md5 of the numbers is {found}, expected {GERMAN_CREDIT.md5}"
-        )
     table = np.array(rows).astype(np.int64)
-    return table[:, :-1].astype(np.float32), table[:, -1] - 1, np.array([[0.0, 1.0], [5.0, 0.0]])
+    return table[:, :-1].astype(np.float32), table[:, -1] - 1
 
 
 def _scikit_learn(loader: str) -> tuple[np.ndarray, np.ndarray]:

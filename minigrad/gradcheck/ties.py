@@ -9,6 +9,7 @@ is bounded by the slopes in that direction at points beside the tie: Clarke's su
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ def _bounds(probe: Probe, line: Line, turns: np.ndarray, distance: float) -> tup
     count = turns.shape[1]
     ahead = np.concatenate([pace for _, _, pace in line.moves])
     steeper = [ahead * np.where(turn >= 0, 1.0, -1.0) * rng.uniform(0.5, 1.5, count) for turn in turns]
-    offsets = [sign * offset for offset in steeper for sign in (1, -1)]
+    offsets: list[Any] = [sign * offset for offset in steeper for sign in (1, -1)]
     offsets += [rng.uniform(0.5, 1.5, count) * rng.choice([-1.0, 1.0], count) for _ in range(4)]
     h = delta / FINER
     slopes = [(probe.at((line, delta)) - probe.base) / delta, (probe.base - probe.at((line, -delta))) / delta]

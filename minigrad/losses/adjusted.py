@@ -12,8 +12,8 @@ import numpy as np
 
 from . import checks
 from .basic import softmax_cross_entropy
-from .options import class_counts, like_logits, number, positive
-from .reduction import gathered, reduce
+from .options import like_logits, number, positive, training_counts
+from .reduction import gathered, reduce_gathered
 
 
 def ldam(
@@ -64,7 +64,7 @@ def ldam(
     array([ 7.501, 15.   ])
     """
     z, labels = checks.multiclass(prediction, target, "ldam")
-    n = class_counts(counts, z.shape[1], "ldam: counts")
+    n = training_counts(counts, z.shape[1], "ldam: counts")
     max_margin, scale = number(max_margin, "ldam: max_margin", 0), positive(scale, "ldam: scale")
     rarest = n[n > 0].min()
     margins = max_margin * (rarest / np.maximum(n, rarest)) ** 0.25
@@ -122,13 +122,10 @@ def logit_adjusted(
     if (counts is None) == (prior is None):
         raise ValueError("logit_adjusted needs either counts=, samples per class, or prior=, their shares")
     z, labels = checks.multiclass(prediction, target, "logit_adjusted")
-    n = class_counts(
-        *(
-            (prior, z.shape[1], "logit_adjusted: prior")
-            if counts is None
-            else (counts, z.shape[1], "logit_adjusted: counts")
-        )
-    )
+    if counts is None:
+        n = training_counts(prior, z.shape[1], "logit_adjusted: prior")
+    else:
+        n = training_counts(counts, z.shape[1], "logit_adjusted: counts")
     z = z + _log_prior(n, tau, labels, z, "logit_adjusted")
     return _cross_entropy(z, labels, sample_weight, class_weight, reduction)
 
@@ -180,7 +177,7 @@ def cdt(
            [ 0.378, -0.094]], dtype=float32)
     """
     z, labels = checks.multiclass(prediction, target, "cdt")
-    n = class_counts(counts, z.shape[1], "cdt: counts")
+    n = training_counts(counts, z.shape[1], "cdt: counts")
     return _cross_entropy(z * _inverse_temperature(n, gamma, z, "cdt"), labels, sample_weight, class_weight, reduction)
 
 
@@ -225,7 +222,7 @@ def vector_scaling(
     array([2.833, 1.93 ])
     """
     z, labels = checks.multiclass(prediction, target, "vector_scaling")
-    n = class_counts(counts, z.shape[1], "vector_scaling: counts")
+    n = training_counts(counts, z.shape[1], "vector_scaling: counts")
     offset = _log_prior(n, tau, labels, z, "vector_scaling")
     z = z * _inverse_temperature(n, gamma, z, "vector_scaling") + offset
     return _cross_entropy(z, labels, sample_weight, class_weight, reduction)
@@ -233,7 +230,7 @@ def vector_scaling(
 
 def _cross_entropy(z: Any, labels: Any, sample_weight: Any, class_weight: Any, reduction: str | float) -> Any:
     per_class = gathered(class_weight, labels, z.shape[1], z.dtype)
-    return reduce(softmax_cross_entropy(z, labels), sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(softmax_cross_entropy(z, labels), sample_weight, reduction, class_weight=per_class)
 
 
 def _inverse_temperature(n: np.ndarray, gamma: float, z: Any, name: str) -> Any:

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ..device import beside
 from ..graph import primitive, rule
 from ..nn.functional import log_softmax, one_hot, sigmoid, softmax, softplus
 from ..tensor import as_array
 from ..weighting import check_weights, real_numbers
 from . import checks
 from .entries import binary_entries
-from .options import positive
-from .reduction import class_weights, gathered, in_dtype, reduce
+from .options import number, positive
+from .reduction import class_weights, gathered, in_dtype, reduce_gathered
 
 # --- Cross-entropy
 
@@ -105,18 +106,18 @@ def cross_entropy(
     """
     z, t = checks.multiclass_or_soft(prediction, target, "cross_entropy")
     k = z.shape[1]
-    if not 0 <= label_smoothing < 1:
+    eps = 0.0 if label_smoothing == 0 else number(label_smoothing, "cross_entropy: label_smoothing")
+    if not 0 <= eps < 1:
         raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1), got {label_smoothing}")
-    if t.ndim == 1 and label_smoothing == 0:
+    if t.ndim == 1 and eps == 0:
         per_class = gathered(class_weight, t, k, z.dtype)
-        return reduce(softmax_cross_entropy(z, t), sample_weight, reduction, class_weight=per_class)
+        return reduce_gathered(softmax_cross_entropy(z, t), sample_weight, reduction, class_weight=per_class)
     t = one_hot(t, k, z.dtype) if t.ndim == 1 else t
-    eps = float(label_smoothing)  # a np.float64 would turn float32 into float64
     v = t if eps == 0 else (1 - eps) * t + eps / k
     if class_weight is None:
-        return reduce(soft_cross_entropy(z, v), sample_weight, reduction)
-    per_class = class_weights(class_weight, (as_array(v) > 0).any(axis=0), k, z.dtype)
-    return reduce(soft_cross_entropy(z, v * per_class), sample_weight, reduction, within=t @ per_class)
+        return reduce_gathered(soft_cross_entropy(z, v), sample_weight, reduction)
+    per_class = beside(class_weights(class_weight, (as_array(v) > 0).any(axis=0), k, z.dtype), as_array(z))
+    return reduce_gathered(soft_cross_entropy(z, v * per_class), sample_weight, reduction, within=t @ per_class)
 
 
 # --- Binary cross-entropy
@@ -183,13 +184,13 @@ def binary_cross_entropy(
     """
     z, t, per_class = binary_entries(prediction, target, class_weight, "binary_cross_entropy")
     values = sigmoid_cross_entropy(z, t, _positive_weight(pos_weight, z))
-    return reduce(values, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(values, sample_weight, reduction, class_weight=per_class)
 
 
 def _positive_weight(pos_weight: Any, z: Any) -> Any:
     if type(pos_weight) is float and 0 <= pos_weight < np.inf:
         return pos_weight
-    b = in_dtype(check_weights(pos_weight, "pos_weight"), z.dtype)
+    b = beside(in_dtype(check_weights(pos_weight, "pos_weight", z.dtype), z.dtype), as_array(z))
     if b.shape not in ((), z.shape[1:]):
         raise ValueError(
             f"pos_weight has shape {b.shape}, expected a number"
@@ -241,7 +242,7 @@ def mse(
     array([1., 2.])
     """
     z, t = checks.regression(prediction, target, class_weight, "mse")
-    return reduce(_mean_over_outputs(np.square(z - t)), sample_weight, reduction)
+    return reduce_gathered(_mean_over_outputs(np.square(z - t)), sample_weight, reduction)
 
 
 def huber(
@@ -281,7 +282,7 @@ def huber(
     z, t = checks.regression(prediction, target, class_weight, "huber")
     d = z - t
     inside = np.clip(d, -delta, delta)
-    return reduce(_mean_over_outputs(inside * (d - 0.5 * inside)), sample_weight, reduction)
+    return reduce_gathered(_mean_over_outputs(inside * (d - 0.5 * inside)), sample_weight, reduction)
 
 
 # --- Hinge
@@ -308,7 +309,7 @@ def hinge(
         0 or 1 are taken for -1 and +1.
     margin : number, or (margin of -1, margin of +1), default 1
     sample_weight : (N,), optional
-    class_weight : (weight of -1, weight of +1) or dict keyed by label as given, optional
+    class_weight : (weight of -1, weight of +1), or dict keyed by -1 and 1 or by 0 and 1, optional
     reduction : {"mean", "sum", "weighted_mean", "none"} or a number D > 0
 
     Returns
@@ -325,7 +326,7 @@ def hinge(
     >>> mg.losses.hinge(np.array([0.5, 0.5]), [1, -1], class_weight={1: 2.0, -1: 1.0}, reduction="none")
     array([1. , 1.5])
     """
-    z, is_positive, keys = checks.signs(prediction, target, "hinge")
+    z, is_positive, keys = checks.signs(prediction, target, class_weight, "hinge")
     margins = real_numbers(margin, "hinge: margin")
     if margins.shape not in ((), (2,)) or not np.isfinite(margins).all():
         raise ValueError(f"hinge: margin must be a finite number, or two (of -1, of +1), got {margin}")
@@ -333,4 +334,4 @@ def hinge(
     m = np.where(is_positive, high, low).astype(z.dtype)
     signs = (2 * is_positive - 1).astype(z.dtype)
     per_class = gathered(class_weight, is_positive, 2, z.dtype, keys)
-    return reduce(np.maximum(m - signs * z, 0), sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(np.maximum(m - signs * z, 0), sample_weight, reduction, class_weight=per_class)

@@ -59,7 +59,7 @@ KINDS = {
 }  # fmt: skip
 
 
-def class_counts(k):
+def falling_counts(k):
     """Samples per class, each a third of the one before."""
     return 3 ** np.arange(k, 0, -1)
 
@@ -105,7 +105,7 @@ class Entry:
         return partial(self.formula, **self.arguments(k))
 
 
-C, COUNTS = {"cost_matrix": cost_matrix}, {"counts": class_counts}
+C, COUNTS = {"cost_matrix": cost_matrix}, {"counts": falling_counts}
 COSTLY = {"cost_matrix": partial(cost_matrix, diagonal=0.7)}
 DENSITY = {"bins": 5, "density": np.array([4.0, 2.0, 1.0, 0.5, 0.5])}
 
@@ -184,7 +184,7 @@ CATALOGUE: dict[str, Entry] = {
         losses.distribution_balanced,
         several_labels,
         formulas.distribution_balanced,
-        {**COUNTS, "total": lambda k: class_counts(k).sum() + 1},
+        {**COUNTS, "total": lambda k: falling_counts(k).sum() + 1},
     ),
 }
 

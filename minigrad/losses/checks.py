@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import device as devices
 from ..tensor import Tensor, as_array
 from ..weighting import check_cost_matrix, real_numbers
 from .options import like_logits
@@ -48,7 +49,7 @@ def multiclass_or_soft(prediction: Any, target: Any, name: str) -> tuple[Any, An
     if t.ndim != 2 or t.shape == (z.shape[0], 1) != z.shape:
         return z, _labels(t, z, name)
     t = _like_prediction(target, z, name)
-    raw = as_array(t)
+    raw = real_numbers(target, name)  # where it is: what is on the host is checked there
     if raw.size and not (raw.min() >= 0 and np.abs(raw.sum(axis=1) - 1).max() < 1e-3):
         raise ValueError(
             f"{name}: a target of shape (N, K) holds probabilities: not negative, each row summing to 1; "
@@ -63,14 +64,14 @@ def binary(prediction: Any, target: Any, name: str) -> tuple[Any, Any]:
     if z.ndim not in (1, 2):
         raise ValueError(f"{name} needs logits of shape (N,) or (N, K), got {z.shape}")
     t = _like_prediction(target, z, name)
-    raw = as_array(t)
-    if raw.size and not (raw.min() >= 0 and raw.max() <= 1):
+    raw = real_numbers(target, name)  # where it is: what is on the host is checked there
+    if raw.size and not ((raw >= 0) & (raw <= 1)).all():
         raise ValueError(f"{name} needs targets in [0, 1], found {raw.min():g}..{raw.max():g}")
     return z, t
 
 
-def signs(prediction: Any, target: Any, name: str) -> tuple[Any, Any, tuple[int, int]]:
-    """Scores (N,), targets -1 / +1 or 0 / 1 as 0 / 1, and which two of these the targets were."""
+def signs(prediction: Any, target: Any, class_weight: Any, name: str) -> tuple[Any, Any, tuple[int, int]]:
+    """Scores (N,), targets -1 / +1 or 0 / 1 as 0 / 1, and by which two of these `class_weight` is keyed."""
     z = _floats(prediction, name)
     if z.ndim != 1:
         hint = ": pass z[:, 0]" if z.shape[1:] == (1,) else ""
@@ -80,11 +81,19 @@ def signs(prediction: Any, target: Any, name: str) -> tuple[Any, Any, tuple[int,
         hint = ": pass y.ravel()" if s.shape == (*z.shape, 1) else ""
         raise ValueError(f"{name} needs a target of the scores' shape {z.shape}, got {s.shape}{hint}")
     positive = (s > 0).astype(np.int64)
-    if (s == positive).all():
-        return z, positive, (0, 1)
-    if (s == 2 * positive - 1).all():
-        return z, positive, (-1, 1)
+    for keys in ((0, 1), (-1, 1)):
+        if (s == keys[0] + (1 - keys[0]) * positive).all():
+            return z, devices.beside(positive, as_array(z)), sign_keys(class_weight) or keys
     raise ValueError(f"{name} needs targets -1 and +1 (or 0 and 1), found {np.unique(s).tolist()[:5]}")
+
+
+def sign_keys(class_weight: Any) -> tuple[int, int] | None:
+    """The classes as a dict of weights names them (targets that are all 1 do not tell); None where it does not."""
+    if isinstance(class_weight, dict):
+        for keys in ((-1, 1), (0, 1)):
+            if keys[0] in class_weight:
+                return keys
+    return None
 
 
 def regression(prediction: Any, target: Any, class_weight: None, name: str) -> tuple[Any, Any]:
@@ -126,14 +135,14 @@ def _labels(target: Any, z: Any, name: str) -> Any:
     if array.shape != (n,):
         hint = ": pass y.ravel()" if array.shape == (n, 1) else ""
         raise ValueError(f"{name} got {n} predictions, but labels of shape {array.shape}, expected ({n},){hint}")
-    if n and not (array.min() >= 0 and array.max() < k):
+    if n and not ((array >= 0) & (array < k)).all():
         wrong = np.flatnonzero((array < 0) | (array >= k))
         hint = "; for one logit per sample there is binary_cross_entropy(z[:, 0], y)" if k == 1 else ""
         raise ValueError(
             f"{name}: labels must lie in 0..{k - 1} (logits of shape {z.shape}), "
             f"but sample {int(wrong[0])} has label {int(array[wrong[0]])}{hint}"
         )
-    return array
+    return devices.beside(array, as_array(z))
 
 
 def _like_prediction(target: Any, z: Any, name: str) -> Any:
@@ -145,4 +154,5 @@ def _like_prediction(target: Any, z: Any, name: str) -> Any:
         if sorted((z.ndim, t.ndim)) == [1, 2] and z.size == t.size:
             hint = " (they would broadcast to N x N): drop the column with x[:, 0] or x.ravel()"
         raise ValueError(f"{name} needs a target of the prediction's shape {z.shape}, got {t.shape}{hint}")
+    t = t if isinstance(t, Tensor) else devices.beside(t, as_array(z))
     return t if t.dtype == z.dtype else t.astype(z.dtype)

@@ -6,6 +6,7 @@ A cost matrix is C[truth, prediction]: rows are the truth, columns the predictio
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..tensor import as_array
 from . import checks
 from .basic import softmax_cross_entropy
 from .options import like_logits, number
-from .reduction import gathered, reduce
+from .reduction import gathered, reduce_gathered
 
 
 def _not_negative(cost_matrix: Any, name: str) -> None:
@@ -86,7 +87,7 @@ def expected_cost(
     """
     z, y, costs = checks.with_costs(prediction, target, cost_matrix, "expected_cost")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
-    return reduce(_expected(z, costs[y]), sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(_expected(z, costs[y]), sample_weight, reduction, class_weight=per_class)
 
 
 def cost_penalty(
@@ -133,7 +134,7 @@ def cost_penalty(
     z, y, costs = checks.with_costs(prediction, target, cost_matrix, "cost_penalty")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
     values = softmax_cross_entropy(z, y) + lam * _expected(z, costs[y])
-    return reduce(values, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(values, sample_weight, reduction, class_weight=per_class)
 
 
 def cost_weighted_cross_entropy(
@@ -180,13 +181,13 @@ def cost_weighted_cross_entropy(
     per_truth = np.sum(costs, axis=1)
     _not_negative(per_truth, "cost_weighted_cross_entropy, summed over a row")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
-    return reduce(per_truth[y] * softmax_cross_entropy(z, y), sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(per_truth[y] * softmax_cross_entropy(z, y), sample_weight, reduction, class_weight=per_class)
 
 
 def _log_one_minus_softmax(z: Any) -> Any:
     """log(1 - p), shape (N, K); never log(0)."""
     log_p = log_softmax(z)
-    most = log_p > np.log(0.5)  # at most one class, for which 1 - p would lose its digits: sum the others instead
+    most = log_p > math.log(0.5)  # at most one class, for which 1 - p would lose its digits: sum the others instead
     others = logsumexp(np.where(most, -np.inf, log_p), keepdims=True)
     return np.where(most, others, np.log1p(-np.exp(np.where(most, -np.inf, log_p))))
 
@@ -239,7 +240,7 @@ def log_cost(
     costs, log_rest = costs[y], _log_one_minus_softmax(z)
     free = (costs == 0) & (log_rest == -np.inf)  # with all other logits -inf, being right would cost 0 * inf
     values = -np.sum(costs * np.where(free, 0, log_rest), axis=1)
-    return reduce(values, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(values, sample_weight, reduction, class_weight=per_class)
 
 
 def softmax_margin(
@@ -283,7 +284,7 @@ def softmax_margin(
     z, y, costs = checks.with_costs(prediction, target, cost_matrix, "softmax_margin")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
     values = softmax_cross_entropy(z + costs[y], y) + costs[y, y]
-    return reduce(values, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(values, sample_weight, reduction, class_weight=per_class)
 
 
 def example_cost(
@@ -315,7 +316,7 @@ def example_cost(
     cost_tp, cost_tn : numbers or (N,), default 0
         What being right costs.
     sample_weight : (N,), optional
-    class_weight : (2,) or dict keyed by label as given, optional
+    class_weight : (2,), or dict keyed by 0 and 1 or by -1 and 1, optional
     reduction : {"mean", "sum", "weighted_mean", "none"} or a number D > 0
 
     Returns
@@ -340,7 +341,7 @@ def example_cost(
     >>> loss.tolist()
     [4.0, 0.5]
     """
-    z, positive, keys = checks.signs(prediction, target, "example_cost")
+    z, positive, keys = checks.signs(prediction, target, class_weight, "example_cost")
     given = check_named_costs(len(z), cost_tp=cost_tp, cost_fp=cost_fp, cost_fn=cost_fn, cost_tn=cost_tn)
     tp, fp, fn, tn = (like_logits(cost, z) for cost in given)
     if_one, if_zero = np.where(positive, tp, fp), np.where(positive, fn, tn)
@@ -349,4 +350,4 @@ def example_cost(
     nearest, other = np.where(one, if_one, if_zero), np.where(one, if_zero, if_one)
     values = nearest + (other - nearest) * sigmoid(np.where(one, -z, z))
     per_class = gathered(class_weight, positive, 2, z.dtype, keys)
-    return reduce(values, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(values, sample_weight, reduction, class_weight=per_class)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..nn.functional import sigmoid
+from ..tensor import as_array
 from .entries import binary_entries, entry_weights
 from .options import number
 
@@ -37,7 +39,8 @@ def tversky(
         Logits. All entries go into the same sums ("micro"); for a mean over labels, call it for each column.
     target : same shape, in [0, 1]
     sample_weight, class_weight : as for ``binary_cross_entropy``
-        They enter the sums: weight 0 removes a sample, weight 2 doubles it, and a factor on all weights cancels.
+        They enter the sums: weight 0 removes a sample, weight 2 doubles it, and with smooth = 0 a factor
+        on all weights cancels.
     reduction : {"mean", "weighted_mean"}
         Both are the same number. "none", "sum" and a divisor D are refused: there is nothing per sample to list or
         to add up.
@@ -124,6 +127,8 @@ def _tversky(
     weights = entry_weights(sample_weight, per_class, z)
     p, rest = sigmoid(z), sigmoid(-z)
     if weights is not None:
+        if smooth == 0:  # a factor on all weights cancels: choose it so that no sum gets lost below the least float
+            weights = weights / _scale(as_array(weights))
         p, rest = weights * p, weights * rest
     hit = np.sum(p * t)
     error = alpha * np.sum(p * (1 - t)) + beta * np.sum(rest * t)
@@ -131,3 +136,8 @@ def _tversky(
     limit = np.finfo(z.dtype)
     nothing = total < limit.tiny / limit.eps  # no positives, and all p rounded to 0: dividing would overflow
     return np.where(nothing, 0, error) / np.where(nothing, 1, total)
+
+
+def _scale(weights: Any) -> float:
+    """The power of two just below the largest weight: dividing by it is exact."""
+    return 2.0 ** (math.frexp(float(weights.max() if weights.size else 0))[1] - 1)

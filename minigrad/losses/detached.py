@@ -13,7 +13,7 @@ from . import checks
 from .basic import sigmoid_cross_entropy, softmax_cross_entropy
 from .entries import binary_entries, entry_weights
 from .options import like_logits, positive
-from .reduction import gathered, reduce
+from .reduction import gathered, reduce_gathered
 
 
 def detached(x: Any) -> Any:
@@ -80,17 +80,23 @@ def influence_balanced(
     if features is not None:
         influence = influence * _norms(features, z)
     per_class = gathered(class_weight, labels, z.shape[1], z.dtype)
-    return reduce(entropy / (influence + eps), sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(entropy / (influence + eps), sample_weight, reduction, class_weight=per_class)
 
 
 def _norms(features: Any, z: Any) -> Any:
     """|h|_1 of each sample, a constant."""
-    h = as_array(features)
+    h = real_numbers(features, "influence_balanced: features")
     if h.ndim != 2 or len(h) != len(z):
         raise ValueError(
             f"influence_balanced: features has shape {h.shape}, expected ({len(z)}, D): the last layer's input"
         )
-    return like_logits(np.sum(np.absolute(h), axis=1), z)
+    norms = np.sum(np.absolute(h), axis=1)
+    wrong = np.flatnonzero(~np.isfinite(norms))
+    if len(wrong):
+        raise ValueError(
+            f"influence_balanced: features of sample {int(wrong[0])} are not finite: check the model's layers"
+        )
+    return like_logits(norms, z)
 
 
 def ghm(
@@ -152,7 +158,7 @@ def ghm(
         density = _given_density(density, position, bins)
     empty = density == 0  # what lies there has weight 0
     beta = (np.where(empty, 0, 1) / np.where(empty, 1, density)).astype(z.dtype)[position]
-    return reduce(beta * sigmoid_cross_entropy(z, t, 1.0), sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(beta * sigmoid_cross_entropy(z, t, 1.0), sample_weight, reduction, class_weight=per_class)
 
 
 def gradient_density(

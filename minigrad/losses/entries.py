@@ -17,7 +17,7 @@ def binary_entries(prediction: Any, target: Any, class_weight: Any, name: str) -
     if class_weight is None:
         return z, t, None
     if z.ndim == 2:
-        return z, t, per_label(class_weight, z.shape, z.dtype)
+        return z, t, per_label(class_weight, z)
     raw = as_array(t)
     labels = raw.astype(np.int64)
     if (labels != raw).any():
@@ -27,4 +27,4 @@ def binary_entries(prediction: Any, target: Any, class_weight: Any, name: str) -
 
 def entry_weights(sample_weight: Any, per_class: Any, z: Any) -> Any:
     """sample_weight times class weight of each entry, in the shape of z; None where neither is given."""
-    return product(sample_weights(sample_weight, z.shape, z.dtype), per_class)
+    return product(sample_weights(sample_weight, z), per_class)

@@ -11,7 +11,7 @@ from . import checks
 from .detached import detached
 from .entries import binary_entries
 from .options import number
-from .reduction import gathered, reduce
+from .reduction import gathered, reduce_gathered
 
 
 def focal_term(margin: Any, gamma: float, detach_modulator: bool = False) -> Any:
@@ -86,7 +86,7 @@ def focal(
     z, labels = checks.multiclass(prediction, target, "focal")
     values = focal_term(label_margin(z, labels), number(gamma, "focal: gamma", 0), detach_modulator)
     per_class = gathered(class_weight, labels, z.shape[1], z.dtype)
-    return reduce(values, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(values, sample_weight, reduction, class_weight=per_class)
 
 
 def binary_focal(
@@ -146,4 +146,4 @@ def binary_focal(
     if alpha is not None:
         alpha = number(alpha, "binary_focal: alpha", 0, 1)
         positive, negative = alpha * positive, (1 - alpha) * negative
-    return reduce(t * positive + (1 - t) * negative, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(t * positive + (1 - t) * negative, sample_weight, reduction, class_weight=per_class)

@@ -1,7 +1,8 @@
 """The laws of weighted losses (LAWS), each one function.
 
 A law says that two sides are equal. Its function yields (where, left, right) for every form in which that is checked; a
-side is a number, an array, or several by name.
+side is a number, an array, or several by name. For `where` it may yield (where, name of left, name of right), if these
+are not the sides that LAWS names.
 """
 
 from __future__ import annotations
@@ -118,6 +119,8 @@ def _reductions(c: Case) -> Sides:
     yield "none", c.loss(Tensor(c.z), c.w, "none").data, weights * each
     for reduction in c.reductions:
         yield reduction, c.loss(Tensor(c.z), c.w, reduction).data, np.sum(weights * each) / c.divisor(reduction)
+    nothing = {"value": np.zeros((), c.z.dtype), "gradient": np.zeros_like(c.z)}
+    yield "weighted_mean with all weights 0", c.both(np.zeros_like(c.w), "weighted_mean"), nothing
 
 
 def _weight_zero(c: Case) -> Sides:
@@ -201,9 +204,11 @@ def _softmax(c: Case) -> Sides:
     if c.kind != "multiclass":
         raise DoesNotApply("not a loss of softmax(logits)")
     gradient = c.both(c.w, c.by_value)["gradient"]
-    yield "dl/dz of the last class, minus that of the others", gradient[:, -1], -gradient[:, :-1].sum(axis=1)
+    last = (c.by_value, "dl/dz of the last class", "minus the sum of dl/dz of the other classes")
+    yield last, gradient[:, -1], -gradient[:, :-1].sum(axis=1)
     shift = np.linspace(-3, 3, len(c.z), dtype=c.z.dtype)[:, None]
-    yield "none", c.loss(Tensor(c.z + shift), reduction="none").data, c.each
+    shifted = ("none", "the loss of logits with a constant added to each row", "the loss of the logits")
+    yield shifted, c.loss(Tensor(c.z + shift), reduction="none").data, c.each
 
 
 def _derivative(c: Case, order: int) -> None:

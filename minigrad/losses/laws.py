@@ -10,9 +10,14 @@ import numpy as np
 
 from ..random import Rng, generator
 from ..tensor import as_array
+from .checks import sign_keys
 from .lawbook import LAWS, Broken, Case, DoesNotApply, Sides
+from .reduction import class_weights, sample_weights
 
-KINDS = {"multiclass": 2, "binary": 1, "regression": 1, "multilabel": 2, "signs": 1}  # dimensions of the prediction
+# Dimensions of the prediction.
+KINDS = {"multiclass": 2, "scores": 2, "binary": 1, "regression": 1, "multilabel": 2, "signs": 1}
+
+HINTS = {10: 'if the loss has no softmax by design, pass kind="scores", or skip={10: "the reason"}'}
 
 
 @dataclass(frozen=True)
@@ -99,12 +104,12 @@ def check_laws(
         own (``mg.losses.reduce`` does the weighting). For parameters of its own pass a ``functools.partial``.
     prediction, target : arrays, optional
         Data to try it on. Default: random ones of `kind`, small, with sizes that all differ.
-    kind : {"multiclass", "binary", "regression", "multilabel", "signs"}
-        What the predictions and targets are: logits (N, K) with labels (N,), logits (N,) with 0 / 1, numbers (N,),
-        logits (N, K) with 0 / 1 each, scores (N,) with -1 / +1.
+    kind : {"multiclass", "scores", "binary", "regression", "multilabel", "signs"}
+        What the predictions and targets are: logits (N, K) with labels (N,), the same without softmax (law 10 is
+        skipped), logits (N,) with 0 / 1, numbers (N,), logits (N, K) with 0 / 1 each, scores (N,) with -1 / +1.
     sample_weight : array (N,), or (N, K) for "multilabel", optional
         Default: random in 0.5..2.5.
-    class_weight : array (K,), or (2,) for "binary" and "signs", optional
+    class_weight : array (K,), or (2,) for "binary" and "signs", or dict keyed by label, optional
         Default: random in 0.5..2.5.
     closed_form : callable, optional
         ``closed_form(prediction, target)``, the gradient dl_i/dz_i by formula, in the prediction's shape.
@@ -128,8 +133,9 @@ def check_laws(
     ------
     LawError
         If the loss breaks a law that is not in `skip`; carries the report.
-    ValueError
-        For an unknown kind or law number, or a prediction without a target.
+    TypeError, ValueError
+        For a loss that is no function, an unknown kind or law number, a prediction without a target or that does not
+        fit its kind, weights that are no weights: that is no fault of the loss.
 
     Examples
     --------
@@ -138,6 +144,8 @@ def check_laws(
     >>> mg.losses.check_laws(forgetful, raise_on_failure=False).failed
     [0, 1, 2, 3, 5, 7, 8, 9]
     """
+    if not callable(loss):
+        raise TypeError(f"check_laws needs the loss itself, e.g. mg.losses.cross_entropy, got {loss!r}")
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
     if (prediction is None) != (target is None):
@@ -147,12 +155,14 @@ def check_laws(
         raise ValueError(f"skip names laws {sorted(skip.keys() - LAWS.keys())}, there are 0..{max(LAWS)}")
     draw = generator(rng)
     z, t = _data(kind, draw, dtype) if prediction is None else (as_array(prediction), as_array(target))
+    if z.dtype.kind != "f":
+        raise TypeError(f"check_laws needs a prediction of floating point (logits, not classes), got {z.dtype}")
     if z.ndim != KINDS[kind] and kind != "regression":
         raise ValueError(f"a prediction of kind {kind!r} has {KINDS[kind]} dimensions, this one has shape {z.shape}")
-    k = z.shape[1] if z.ndim == 2 else 2
-    w = draw.uniform(0.5, 2.5, len(z)) if sample_weight is None else as_array(sample_weight)
-    v = draw.uniform(0.5, 2.5, k) if class_weight is None else as_array(class_weight)
-    case = Case(loss, kind, z, t, w.astype(z.dtype), v.astype(z.dtype), closed_form, coupled)
+    if t.shape[:1] != z.shape[:1]:
+        raise ValueError(f"check_laws: a prediction of shape {z.shape} and a target of shape {t.shape} differ in N")
+    w, v = _weights(kind, z, sample_weight, class_weight, draw)
+    case = Case(loss, kind, z, t, w, v, closed_form, coupled)
     name = getattr(getattr(loss, "func", loss), "__name__", repr(loss))  # .func: of a functools.partial
     report = LawReport(name, f"{kind}, prediction of shape {z.shape}, {z.dtype}")
     for number, (left, right, law) in LAWS.items():
@@ -166,19 +176,36 @@ def check_laws(
     return report
 
 
+def _weights(
+    kind: str, z: np.ndarray, sample_weight: Any, class_weight: Any, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of samples and of classes, checked, in the dtype of the prediction; drawn where none are given."""
+    k = z.shape[1] if z.ndim == 2 else 2
+    w, v = rng.uniform(0.5, 2.5, len(z)), rng.uniform(0.5, 2.5, k)
+    if sample_weight is not None:
+        w = as_array(sample_weight)
+        sample_weights(w, z if kind == "multilabel" else np.ones(len(z), z.dtype))  # raises where they do not fit
+    if class_weight is not None and kind != "regression":
+        keys = None if kind != "signs" else sign_keys(class_weight) or (-1, 1)
+        v = as_array(class_weights(class_weight, None, k, z.dtype, keys))
+    return w.astype(z.dtype), v.astype(z.dtype)
+
+
 def _result(number: int, statement: str, law: Callable[[Case], Sides], case: Case, left: str, right: str) -> LawResult:
     """What becomes of one law."""
     largest = relative = 0.0
     try:
         for where, a, b in law(case):
+            where, this, that = where if isinstance(where, tuple) else (where, left, right)
             pairs = {name: (a[name], b[name]) for name in a} if isinstance(a, dict) else {"value": (a, b)}
             for name, (x, y) in pairs.items():
-                found, scale = _compared(f"{where}, {name}: {left} gives", x, f"{right} gives", y, case)
+                found, scale = _compared(f"{where}, {name}: {this} gives", x, f"{that} gives", y, case)
                 largest, relative = max(largest, found), max(relative, found / (scale or 1))
     except DoesNotApply as reason:
         return LawResult(number, statement, "skipped", str(reason))
     except Broken as finding:
         detail, difference, sample = finding.args
+        detail += f"; {HINTS[number]}" if number in HINTS else ""
         return LawResult(number, statement, "FAILED", detail, difference, sample, np.inf)
     except Exception as error:  # a user's loss may fail in any way; that is a finding too
         detail = f"raised {type(error).__name__}: {error}"
@@ -217,5 +244,6 @@ def _data(kind: str, rng: np.random.Generator, dtype: Any) -> tuple[np.ndarray, 
     if kind == "regression":
         return z, rng.normal(size=n).astype(dtype)
     classes = np.arange(z.size).reshape(z.shape) % 2
-    targets = {"multiclass": np.arange(n) % k, "signs": 2 * classes - 1}
+    labels = np.arange(n) % k
+    targets = {"multiclass": labels, "scores": labels, "signs": 2 * classes - 1}
     return z, targets.get(kind, classes)

@@ -9,7 +9,7 @@ import numpy as np
 from ..tensor import as_array
 from . import checks
 from .options import like_logits
-from .reduction import gathered, reduce
+from .reduction import gathered, reduce_gathered
 
 
 def multiclass_hinge(
@@ -57,7 +57,9 @@ def multiclass_hinge(
     """
     z, labels, costs = _with_costs(prediction, target, cost_matrix, "multiclass_hinge")
     values = np.max(z + costs[labels], axis=1) - z[np.arange(len(labels), like=labels), labels]
-    return reduce(values, sample_weight, reduction, class_weight=gathered(class_weight, labels, len(costs), z.dtype))
+    return reduce_gathered(
+        values, sample_weight, reduction, class_weight=gathered(class_weight, labels, len(costs), z.dtype)
+    )
 
 
 def weston_watkins(
@@ -99,13 +101,15 @@ def weston_watkins(
     array([3.5])
     """
     z, labels, costs = _with_costs(prediction, target, cost_matrix, "weston_watkins")
-    others = 1 - np.eye(len(costs), dtype=z.dtype, like=labels)
+    others = 1 - np.diag(np.ones_like(costs, z.dtype, shape=costs.shape[:1]))
     slopes = (costs * others)[labels]
     if labels.size and as_array(slopes).min() < 0:
         raise ValueError("weston_watkins: a negative cost would reward the mistake without bound; subtract the least")
     own = z[np.arange(len(labels), like=labels), labels]
     values = np.sum(slopes * np.maximum(1 + z - own[:, None], 0), axis=1)
-    return reduce(values, sample_weight, reduction, class_weight=gathered(class_weight, labels, len(costs), z.dtype))
+    return reduce_gathered(
+        values, sample_weight, reduction, class_weight=gathered(class_weight, labels, len(costs), z.dtype)
+    )
 
 
 def _with_costs(prediction: Any, target: Any, cost_matrix: Any, name: str) -> tuple[Any, Any, Any]:

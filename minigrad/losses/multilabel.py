@@ -11,8 +11,8 @@ from ..tensor import as_array
 from .detached import detached
 from .entries import binary_entries
 from .focal import focal_term
-from .options import class_counts, like_logits, number, positive
-from .reduction import reduce
+from .options import like_logits, number, positive, training_counts
+from .reduction import reduce_gathered
 
 
 def asymmetric(
@@ -69,9 +69,9 @@ def asymmetric(
     gamma_pos = number(gamma_pos, "asymmetric: gamma_pos", 0)
     gamma_neg = number(gamma_neg, "asymmetric: gamma_neg", 0)
     margin = number(margin, "asymmetric: margin", 0, 1)
-    positive = focal_term(z, gamma_pos, detach_modulator)
-    negative = _shifted_negative(z, gamma_neg, margin, detach_modulator)
-    return reduce(t * positive + (1 - t) * negative, sample_weight, reduction, class_weight=per_class)
+    if_one = focal_term(z, gamma_pos, detach_modulator)
+    if_zero = _shifted_negative(z, gamma_neg, margin, detach_modulator)
+    return reduce_gathered(t * if_one + (1 - t) * if_zero, sample_weight, reduction, class_weight=per_class)
 
 
 def _shifted_negative(z: Any, gamma: float, margin: float, detach_modulator: bool) -> Any:
@@ -89,7 +89,7 @@ def distribution_balanced(
     target: Any,
     *,
     counts: Any,
-    total: int,
+    total: float,
     sample_weight: Any = None,
     class_weight: Any = None,
     reduction: str | float = "mean",
@@ -151,17 +151,18 @@ def distribution_balanced(
     mu = number(mu, "distribution_balanced: mu")
     kappa = number(kappa, "distribution_balanced: kappa")
     lam = positive(lam, "distribution_balanced: lam")
-    n = class_counts(counts, z.shape[1], "distribution_balanced: counts")
-    if not n.max() <= total < np.inf:
+    n = training_counts(counts, z.shape[1], "distribution_balanced: counts")
+    total = number(total, "distribution_balanced: total")
+    if n.max() > total:
         raise ValueError(
-            f"distribution_balanced: total is {total}, but a label holds {n.max():g} times: pass the number of samples "
-            "in the training set"
+            f"distribution_balanced: total is {total:g}, but a label holds {n.max():g} times: pass the number of "
+            "samples in the training set"
         )
     n = np.clip(n, 0.5, total - 0.5)
     weight = alpha + _rebalancing(as_array(t), like_logits(1 / n, z), beta, mu)
     shifted = z - like_logits(kappa * np.log(n / (total - n)), z)
     values = t * softplus(-shifted) + (1 - t) * softplus(lam * shifted) / lam
-    return reduce(weight * values, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(weight * values, sample_weight, reduction, class_weight=per_class)
 
 
 def _rebalancing(t: Any, rarity: Any, beta: float, mu: float) -> Any:

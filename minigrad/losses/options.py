@@ -7,26 +7,17 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, as_array
-from ..weighting import real_numbers
-
-
-def number(value: Any, name: str, low: float = -np.inf, high: float = np.inf) -> float:
-    """`value` as a Python float (a np.float64 would turn float32 losses into float64), within its bounds."""
-    known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not known or not np.isfinite(value) or not low <= value <= high:
-        bounds = f"in [{low:g}, {high:g}]" if high < np.inf else f"not below {low:g}" if low > -np.inf else ""
-        raise ValueError(f"{name} must be a finite number {bounds}".rstrip() + f", got {value!r}")
-    return float(value)
+from ..weighting import number, real_numbers
 
 
 def positive(value: Any, name: str) -> float:
     """`value` as a Python float above 0."""
-    if number(value, name, 0) == 0:
+    if number(value, name) <= 0:
         raise ValueError(f"{name} must be positive, got {value!r}")
     return float(value)
 
 
-def class_counts(counts: Any, k: int, name: str) -> np.ndarray:
+def training_counts(counts: Any, k: int, name: str) -> np.ndarray:
     """How often each class occurs in the training set, (K,): numbers that are not negative, not all 0."""
     n = real_numbers(counts, name)
     if n.dtype.kind == "b":

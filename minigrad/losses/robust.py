@@ -10,7 +10,7 @@ from ..graph import primitive, rule
 from . import checks
 from .basic import softmax_cross_entropy
 from .options import number
-from .reduction import gathered, reduce
+from .reduction import gathered, reduce_gathered
 
 
 @primitive
@@ -67,4 +67,4 @@ def generalized_cross_entropy(
     z, labels = checks.multiclass(prediction, target, "generalized_cross_entropy")
     values = saturating(softmax_cross_entropy(z, labels), number(q, "generalized_cross_entropy: q", 0, 1))
     per_class = gathered(class_weight, labels, z.shape[1], z.dtype)
-    return reduce(values, sample_weight, reduction, class_weight=per_class)
+    return reduce_gathered(values, sample_weight, reduction, class_weight=per_class)

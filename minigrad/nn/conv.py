@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..graph import primitive, rule
+from ..tensor import Tensor, as_array
 
 
 class Geometry(NamedTuple):
@@ -48,7 +49,7 @@ class Geometry(NamedTuple):
 
 def _to_memory(x):
     """(N, C, H, W) to (H, C, W, N), contiguous."""
-    return np.ascontiguousarray(x.transpose(2, 1, 3, 0))
+    return np.ascontiguousarray(x.transpose(2, 1, 3, 0), like=x)
 
 
 def _to_user(x):
@@ -125,7 +126,8 @@ def convolve_input(g, weight, size, geometry):
     n, (o, c, kh, kw) = len(g), weight.shape
     (h, w), (top, left) = size, geometry.padding
     (out_h, out_w), rows = g.shape[2:], _rows(g)
-    upwards = np.ascontiguousarray(weight.transpose(3, 1, 2, 0)[:, :, ::-1])  # (kw, C, kh, O), the last tap first
+    # (kw, C, kh, O), the last tap first
+    upwards = np.ascontiguousarray(weight.transpose(3, 1, 2, 0)[:, :, ::-1], like=weight)
     columns = np.zeros((h + 2 * top, kw, c, out_w, n), g.dtype, like=g)
     for i in range(h + 2 * top):
         outputs, taps = geometry.seen_by(i, kh, out_h)
@@ -143,7 +145,7 @@ def convolve_input(g, weight, size, geometry):
 def channel_sum(x):
     """(N, C, H, W) to (C,); a product with ones, which is faster than np.sum over three axes."""
     rows = _rows(x)
-    return (rows @ np.ones(rows.shape[2], x.dtype, like=x)).sum(axis=0)
+    return (rows @ np.ones_like(rows, shape=rows.shape[2:])).sum(axis=0)
 
 
 rule(
@@ -185,6 +187,19 @@ def checked_geometry(name, x, kernel, stride, padding, dilation=1):
         raise TypeError(
             f"{name} takes images of floating point, got {x.dtype}: convert and scale, e.g. x.astype(np.float32) / 255"
         )
+    geometry = checked_settings(name, kernel, stride, padding, dilation)
+    padded = tuple(size + 2 * p for size, p in zip(x.shape[2:], geometry.padding, strict=True))
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(geometry.dilation, kernel, strict=True))
+    if padded[0] < reach[0] or padded[1] < reach[1]:
+        raise ValueError(
+            f"{name}: the kernel reaches over {reach} pixels (size {kernel}, dilation {geometry.dilation}), "
+            f"the padded image has only {padded}: use a smaller kernel, or more padding"
+        )
+    return geometry
+
+
+def checked_settings(name, kernel, stride, padding, dilation=1):
+    """Arguments as pairs, in their bounds whatever the images."""
     geometry = Geometry(pair(stride, "stride"), pair(padding, "padding"), pair(dilation, "dilation"))
     for values, least, what in (
         (kernel, 1, "kernel"),
@@ -194,13 +209,6 @@ def checked_geometry(name, x, kernel, stride, padding, dilation=1):
     ):
         if min(values) < least:
             raise ValueError(f"{name}: {what} must be at least {least}, got {values}")
-    padded = tuple(size + 2 * p for size, p in zip(x.shape[2:], geometry.padding, strict=True))
-    reach = tuple(d * (k - 1) + 1 for d, k in zip(geometry.dilation, kernel, strict=True))
-    if padded[0] < reach[0] or padded[1] < reach[1]:
-        raise ValueError(
-            f"{name}: the kernel reaches over {reach} pixels (size {kernel}, dilation {geometry.dilation}), "
-            f"the padded image has only {padded}: use a smaller kernel, or more padding"
-        )
     return geometry
 
 
@@ -238,6 +246,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     tensor([[[[ 8., 12.],
               [20., 24.]]]])
     """
+    x, weight, bias = (a if a is None or isinstance(a, Tensor) else as_array(a) for a in (x, weight, bias))
     kernel = tuple(weight.shape[2:])
     if len(kernel) != 2:
         raise ValueError(f"conv2d takes a weight (O, C / groups, kh, kw), got shape {weight.shape}")

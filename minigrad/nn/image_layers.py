@@ -10,7 +10,7 @@ import numpy as np
 from ..random import Rng, generator
 from . import functional as F
 from . import init
-from .conv import pair
+from .conv import checked_settings, pair
 from .module import Module, Parameter
 
 
@@ -56,7 +56,9 @@ class Conv2d(Module):
             raise ValueError(
                 f"Conv2d: groups={groups} must divide both in_channels={in_channels} and out_channels={out_channels}"
             )
-        shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size"))
+        kernel = pair(kernel_size, "kernel_size")
+        checked_settings("Conv2d", kernel, stride, padding, dilation)
+        shape = (out_channels, in_channels // groups, *kernel)
         fan_in = math.prod(shape[1:])
         source = generator(rng)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
@@ -84,6 +86,8 @@ class _Pool2d(Module):
         padding: int | tuple[int, int] = 0,
     ) -> None:
         super().__init__()
+        steps = kernel_size if stride is None else stride
+        checked_settings(type(self).__name__, pair(kernel_size, "kernel_size"), steps, padding)
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
 
     def describe(self) -> str:
@@ -125,7 +129,7 @@ class _BatchNorm(Module):
 
     takes: tuple[str, ...]
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True) -> None:
         super().__init__()
         self.eps, self.momentum = eps, momentum
         self.weight = Parameter(init.ones((num_features,))) if affine else None
@@ -137,8 +141,9 @@ class _BatchNorm(Module):
     def forward(self, x: Any) -> Any:
         if x.ndim not in [1 + shape.count(",") for shape in self.takes]:
             raise ValueError(f"{type(self).__name__} takes {' or '.join(self.takes)}, got x of shape {x.shape}")
+        momentum = 1 / (int(self.num_batches_tracked) + 1) if self.momentum is None else self.momentum
         y = F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, self.eps
         )
         if self.training:
             self.num_batches_tracked += 1
@@ -160,8 +165,8 @@ class BatchNorm1d(_BatchNorm):
         C.
     eps : float, default 1e-5
         Added to the variance.
-    momentum : float, default 0.1
-        How much of the running statistics each batch replaces.
+    momentum : float or None, default 0.1
+        How much of the running statistics each batch replaces. None: they are the mean over all batches so far.
     affine : bool, default True
         Whether there are `weight`, starting at 1, and `bias`, starting at 0, each of shape (C,).
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..random import Rng, generator
+from ..tensor import as_array
 from . import functional as F
 from . import init
 from .module import Module, Parameter
@@ -87,6 +88,7 @@ class Linear(Module):
         self.bias = Parameter(init.torch_default((out_features,), in_features, rng=rng)) if bias else None
 
     def forward(self, x: Any) -> Any:
+        x = x if hasattr(x, "shape") else as_array(x)
         return F.linear(x, self.weight, self.bias) if self.bias is not None else F.linear(x, self.weight)
 
     def describe(self) -> str:

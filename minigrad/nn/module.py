@@ -23,7 +23,7 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(as_array(data).copy(), requires_grad)
+        super().__init__(devices.move(as_array(data).copy(), None), requires_grad)
 
 
 class HookHandle:
@@ -104,7 +104,7 @@ class Module:
         if name in vars(self):
             raise ValueError(f"{type(self).__name__} has an attribute {name!r} already: give the buffer another name")
         self._buffers.append(name)
-        setattr(self, name, as_array(array).copy())
+        setattr(self, name, devices.move(as_array(array).copy(), None))
 
     # --- The tree
 

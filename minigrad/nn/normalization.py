@@ -103,6 +103,8 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     if x.ndim < 2:
         raise ValueError(f"batch_norm takes (N, C) or (N, C, ...), got shape {x.shape}")
     channels = x.shape[1]
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm needs running_mean and running_var together, or neither, got only one of them")
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for name, value in given.items():
         if value is not None and tuple(value.shape) != (channels,):

@@ -25,7 +25,7 @@ def _padded(x, geometry, value):
     if not (top or left):
         return x
     n, c, h, w = x.shape
-    whole = np.full((h + 2 * top, c, w + 2 * left, n), value, x.dtype, like=x).transpose(3, 1, 0, 2)
+    whole = np.full_like(x, value, order="C", shape=(h + 2 * top, c, w + 2 * left, n)).transpose(3, 1, 0, 2)
     whole[_inside(x, geometry)] = x
     return whole
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import device as devices
+from .. import device as devices
 
 
 class OuterProducts:

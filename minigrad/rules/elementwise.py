@@ -37,10 +37,16 @@ def _power_below(x, b):
     return x ** np.where(b == 0, 1, b - 1)
 
 
+def _log_or_zero(x):
+    """log(x), 0 at x = 0; of a Python number a Python number, which keeps float32."""
+    logs = np.log(np.where(x == 0, 1, x))
+    return float(logs) if isinstance(x, (int, float)) else logs
+
+
 rule(
     np.power,
     lambda g, _y, x, b: g * b * _power_below(x, b),
-    lambda g, y, x, _b: g * y * np.log(np.where(x == 0, 1, x)),
+    lambda g, y, x, _b: g * y * _log_or_zero(x),
 )
 rule(np.sqrt, lambda g, y, _x: g * 0.5 / y)
 rule(np.cbrt, lambda g, y, _x: g / (3 * y * y))
@@ -132,6 +138,9 @@ rule(
 @composite(np.where)
 def where_of_numpy(condition, *branches):
     condition = condition.data if isinstance(condition, Tensor) else condition
+    for branch in branches:
+        if isinstance(branch, Tensor):  # a mask is about positions, as an index is: it follows what it selects from
+            condition = devices.beside(condition, branch.data)
     return where(condition, *branches) if branches else np.where(condition)
 
 

@@ -6,6 +6,7 @@ Gather and scatter are linear and each other's derivative; everything here is bu
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from .. import device as devices
 from ..graph import composite, primitive, rule
 from ..tensor import Tensor
 
@@ -20,7 +21,7 @@ def scatter(values, index, shape):
     """Zeros of `shape`, with `values` added at `index`; entries named twice receive both."""
     whole = np.zeros(shape, values.dtype, like=values)
     if _may_repeat(index):
-        np.add.at(whole, index, values)
+        devices.add_at(whole, index, values)
     else:
         whole[index] = values
     return whole
@@ -45,9 +46,18 @@ def _usable(index):
 
 
 def getitem(x, index):
-    if isinstance(index, tuple):
-        return gather(x, tuple(_usable(part) for part in index))
-    return gather(x, _usable(index))
+    index = tuple(_usable(part) for part in index) if isinstance(index, tuple) else _usable(index)
+    return gather(x, index if type(x.data) is np.ndarray else _on_device(x.data, index))
+
+
+def _on_device(x, index):
+    """The index, checked, with its arrays where x is: there one out of range would wrap, and nobody hear of it."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(part, np.ndarray) for part in parts):
+        known = (np.zeros(p.shape, p.dtype) if devices.is_array(p) and not devices.on_host(p) else p for p in parts)
+        np.broadcast_to(False, x.shape)[tuple(known)]  # NumPy's own IndexError, at no memory
+        index = tuple(devices.beside(part, x) for part in parts)
+    return index
 
 
 Tensor.__getitem__ = getitem
@@ -92,17 +102,18 @@ def diff(a, n=1, axis=-1):
     if n < 0:
         raise ValueError(f"np.diff: n={n}, expected the number of differences to take, 0 or more")
     before = (slice(None),) * normalize_axis_index(axis, a.ndim)
+    later, earlier = (*before, slice(1, None)), (*before, slice(None, -1))
     for _ in range(n):
-        a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
+        a = a[later] - a[earlier]
     return a
 
 
 # --- Diagonals
 
 
-def _on_diagonal(rows, columns, offset):
+def _on_diagonal(rows, columns, offset, like):
     """Row and column numbers of the entries on a diagonal of a (rows, columns) matrix."""
-    i = np.arange(max(0, min(rows + min(offset, 0), columns - max(offset, 0))))
+    i = np.arange(max(0, min(rows + min(offset, 0), columns - max(offset, 0))), like=like)
     return i - min(offset, 0), i + max(offset, 0)
 
 
@@ -110,14 +121,15 @@ def _on_diagonal(rows, columns, offset):
 def diagonal(a, offset=0, axis1=0, axis2=1):
     moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
     rows, columns = moved.shape[-2:]
-    return moved[(..., *_on_diagonal(rows, columns, offset))]
+    i, j = _on_diagonal(rows, columns, offset, a)
+    return moved[..., i, j]
 
 
 @composite(np.diag)
 def diag(v, k=0):
     if v.ndim == 1:
         n = v.size + abs(k)
-        return scatter(v, _on_diagonal(n, n, k), (n, n))
+        return scatter(v, _on_diagonal(n, n, k, v), (n, n))
     if v.ndim != 2:
         raise ValueError(f"np.diag takes a vector or a matrix, not shape {v.shape}: np.diagonal takes any")
     return np.diagonal(v, k)

@@ -88,13 +88,13 @@ def _contract_vjp(i, g, subscripts, operands):
         if label in target:
             twin = next(fresh)
             labels.append(label + twin)
-            others.append(np.eye(size, dtype=x.dtype, like=g))
+            others.append(np.diag(np.ones_like(g, x.dtype, shape=(size,))))
             target += twin
         else:
             target += label
             if (label, size) not in known:
                 labels.append(label)
-                others.append(np.ones(size, x.dtype, like=g))
+                others.append(np.ones_like(g, x.dtype, shape=(size,)))
     return np.einsum(f"{','.join([output, *labels])}->{target}", g, *others)
 
 
@@ -157,7 +157,7 @@ def _cofactors(a, det):
     if (det != 0).all():
         return det[..., None, None] * np.linalg.inv(a).swapaxes(-1, -2)
     n = a.shape[-1]
-    others = [[j for j in range(n) if j != i] for i in range(n)]
+    others = [np.asarray([j for j in range(n) if j != i], int, like=a) for i in range(n)]
     rows = [
         np.stack([(-1) ** (i + j) * np.linalg.det(a[..., others[i], :][..., others[j]]) for j in range(n)], -1)
         for i in range(n)

@@ -143,7 +143,7 @@ def cumprod_last(x):
 
 def _without_one(x):
     """(..., n) to (..., n, n): row i holds the factors with factor i replaced by 1."""
-    return np.where(np.eye(x.shape[-1], dtype=bool, like=x), 1, x[..., None, :])
+    return np.where(np.diag(np.ones_like(x, bool, shape=x.shape[-1:])), 1, x[..., None, :])
 
 
 def _sum_from_here(x):

@@ -5,25 +5,26 @@ from itertools import accumulate
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..graph import composite, primitive, rule
+from ..graph import RULES, composite, primitive, rule
 from ..tensor import Tensor
 
 # --- One array, another shape
 
 rule(np.reshape, lambda g, _y, _x, shape: np.reshape(g, _x.shape))
+RULES[np.reshape].dispatched = lambda x, shape: np.reshape(x, shape)  # by position: CuPy has another name for it
 rule(np.ravel, lambda g, _y, _x: np.reshape(g, _x.shape))
 rule(np.squeeze, lambda g, _y, _x, axis=None: np.reshape(g, _x.shape))
 rule(np.expand_dims, lambda g, _y, _x, axis: np.reshape(g, _x.shape))
 rule(np.swapaxes, lambda g, _y, _x, axis1, axis2: np.swapaxes(g, axis1, axis2))
 rule(np.moveaxis, lambda g, _y, _x, source, destination: np.moveaxis(g, destination, source))
 rule(np.flip, lambda g, _y, _x, axis=None: np.flip(g, axis))
-rule(np.roll, lambda g, _y, _x, shift, axis=None: np.roll(g, np.negative(shift), axis))
+rule(np.roll, lambda g, _y, _x, shift, axis=None: np.roll(g, np.negative(shift).tolist(), axis))
 rule(np.tril, lambda g, _y, _x, k=0: np.tril(g, k))
 rule(np.triu, lambda g, _y, _x, k=0: np.triu(g, k))
 
 
 def _inverse(axes, ndim):
-    return None if axes is None else np.argsort([a % ndim for a in axes])
+    return None if axes is None else tuple(np.argsort([a % ndim for a in axes]).tolist())
 
 
 rule(np.transpose, lambda g, _y, _x, axes=None: np.transpose(g, _inverse(axes, _x.ndim)))
@@ -103,7 +104,8 @@ def _slices(splitter, ary, indices_or_sections, axis):
     where = indices_or_sections.data if isinstance(indices_or_sections, Tensor) else indices_or_sections
     parts = splitter(np.arange(ary.shape[axis]), where)
     before = (slice(None),) * (axis % ary.ndim)
-    return [ary[(*before, slice(p[0], p[-1] + 1) if len(p) else slice(0, 0))] for p in parts]
+    indices = [(*before, slice(p[0], p[-1] + 1) if len(p) else slice(0, 0)) for p in parts]
+    return [ary[index] for index in indices]
 
 
 @composite(np.split)

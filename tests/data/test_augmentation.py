@@ -201,9 +201,47 @@ def test_a_generator_goes_on_from_batch_to_batch():
     assert not np.array_equal(augment(IMAGES, shift, rng=rng), augment(IMAGES, shift, rng=rng))
 
 
+LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 5])
+
+
+@pytest.mark.parametrize(("only", "classes"), [([0, 5], {0, 5}), (2, {2}), ([7], set()), ([], set()), ([5, 9], {5})])
+@pytest.mark.parametrize("step", [step for step in STEPS if name(step) != "crop"], ids=name)
+def test_only_changes_the_images_of_those_classes(step, only, classes):
+    chosen = np.isin(LABELS, list(classes))
+    labels = LABELS.copy()
+    changed = augment(IMAGES, step, step, y=labels, only=only, rng=4)
+    assert changed.dtype == IMAGES.dtype
+    assert np.array_equal(changed[~chosen], IMAGES[~chosen])
+    assert np.array_equal(changed[chosen], augment(IMAGES[chosen], step, step, rng=4))
+    assert np.array_equal(labels, LABELS)
+
+
+def test_steps_of_each_classs_own():
+    changed = IMAGES
+    for only, value in [(0, 10), (1, 20)]:
+        changed = augment(changed, lambda images, rng, value=value: images + value, y=LABELS, only=only)
+    assert (changed - IMAGES).mean(axis=(1, 2, 3)).round().tolist() == [
+        {0: 10, 1: 20}.get(label, 0) for label in LABELS.tolist()
+    ]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda: augment(IMAGES, shift, y=LABELS), TypeError, r"got y= without only=; expected neither, or both: aug"),
+        (lambda: augment(IMAGES, shift, only=[1]), TypeError, r"got only= without y=; expected neither, or both"),
+        (
+            lambda: augment(IMAGES, shift, y=LABELS[:3], only=1),
+            ValueError,
+            "12 images and 3 labels; expected one label",
+        ),
+        (lambda: augment(IMAGES, shift, y=LABELS, only="1"), TypeError, r"only='1' holds <U1 values; expected integer"),
+        (lambda: augment(IMAGES, shift, y=LABELS * 1.0, only=1), TypeError, "y has dtype float64"),
+        (
+            lambda: augment(IMAGES, partial(crop, size=5), y=LABELS, only=1),
+            ValueError,
+            r"step 0 of augment\(\), crop, made images \(3, 5, 5\) of images \(3, 9, 7\); with only=1 they must keep",
+        ),
         (
             lambda: shift(np.zeros((5, 784))),
             ValueError,

@@ -142,9 +142,62 @@ def test_arrays_of_other_libraries_stay_what_they_are():
     assert np.array_equal(column.values, y + 5)
 
 
+# --- Samplers (those of mg.data: test_samplers.py)
+
+
+def test_a_pass_goes_through_the_rows_of_the_sampler():
+    def sampler(**_):
+        return [3, 1, 1, 0]
+
+    kept = batches(np.arange(5), batch_size=3, shuffle=False, sampler=sampler)
+    assert [xb.tolist() for (xb,) in kept] == [[3, 1, 1], [0]]
+    assert len(kept) == 2
+    assert len(batches(np.arange(5), batch_size=3, drop_last=True, sampler=sampler)) == 1
+    orders = {tuple(rows(batches(np.arange(5), sampler=sampler, rng=seed))) for seed in range(20)}
+    assert len(orders) > 1
+    assert {tuple(sorted(order)) for order in orders} == {(0, 1, 1, 3)}
+
+
+def test_rng_is_the_samplers_too():
+    def run(rng):
+        epoch = batches(np.arange(30), sampler=lambda rng: rng.integers(30, size=12), rng=rng)
+        return [rows(epoch) for _ in range(2)]
+
+    first, second = run(np.random.default_rng(7))
+    assert first != second
+    assert run(np.random.default_rng(7)) == [first, second]
+    assert run(7) == [first, first]
+
+
+def test_a_sampler_of_no_rows():
+    assert list(batches(np.arange(5), sampler=lambda rng: np.zeros(0, int))) == []
+
+
+def test_a_pass_of_another_length_is_refused():
+    lengths = iter([3, 3, 2])
+    epoch = batches(np.arange(5), sampler=lambda rng: np.arange(next(lengths)))
+    assert len(rows(epoch)) == 3
+    with pytest.raises(ValueError, match=r"gave 2 rows, and 3 when .* the same number at each pass"):
+        rows(epoch)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (
+            lambda: batches(np.zeros(4), sampler=np.arange(4)),
+            TypeError,
+            r"sampler is a ndarray; expected a function that draws anew .*\.partial\(mg\.data\.oversample, y\)",
+        ),
+        (
+            lambda: batches(np.zeros(4), sampler=lambda rng: np.ones(4, bool)),
+            TypeError,
+            r"gave bool values of shape \(4,\); expected row numbers, .*: np\.flatnonzero\(mask\)",
+        ),
+        (lambda: batches(np.zeros(4), sampler=lambda rng: [0.5]), TypeError, r"gave float64 .* of shape \(n,\)$"),
+        (lambda: batches(np.zeros(4), sampler=lambda rng: [[1]]), TypeError, r"gave int64 values of shape \(1, 1\)"),
+        (lambda: batches(np.zeros(4), sampler=lambda rng: [1, 4]), ValueError, "gave row 4; expected 0..3, the rows"),
+        (lambda: batches(np.zeros(4), sampler=lambda rng: [1, -1]), ValueError, "gave row -1; expected 0..3"),
         (lambda: batches(), TypeError, r"got no array; pass .* batches\(X, y\)"),
         (
             lambda: batches(np.zeros((4, 2)), np.zeros(4), np.zeros(3)),

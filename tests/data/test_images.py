@@ -48,6 +48,7 @@ LABELS = idx(np.arange(5, dtype=np.uint8))
         (b"<html>not found", "this one with 3c 68 74 6d"),
         (b"\0\0\x0a\x01" + LABELS[4:], "this one with 00 00 0a 01"),
         (b"\0\0\x08\x03\0\0\0\x05", "ends after 8 bytes, inside its header of 16 bytes"),
+        (b"\0\0\x08\x41" + b"\0\0\0\x01" * 65 + b"\0", "its header announces 65 dimensions"),
         (LABELS[:-1], r"announces 5 values of 1 byte\(s\), 13 bytes in all, but it has 12"),
         (LABELS + b"\0", "13 bytes in all, but it has 14"),
         (idx(np.ones((2, 3), np.float32))[:-4], r"announces 2 x 3 values of 4 byte\(s\), 36 bytes in all, .* has 32"),

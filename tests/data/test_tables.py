@@ -87,18 +87,40 @@ def german_credit(tmp_path, monkeypatch):
 )
 def test_german_credit(content, german_credit):
     german_credit.write_bytes(content)
-    X, y, C = load_german_credit()
+    X, y = tables._read_german_credit(german_credit)
     assert np.array_equal(X, [row[:24] for row in ROWS])
     assert y.tolist() == [0, 1, 1]
-    assert (X.dtype, y.dtype, C.dtype) == (np.float32, np.int64, np.float64)
+    assert (X.dtype, y.dtype) == (np.float32, np.int64)
+
+
+@pytest.fixture
+def published(german_credit, monkeypatch):
+    """A stand-in for UCI's file: as many rows, and its checksum taken for the published one."""
+    german_credit.write_bytes(columns([ROWS[i % 3] for i in range(1000)]))
+    own = tables.GERMAN_CREDIT._replace(md5=tables.GERMAN_CREDIT.digest(german_credit))
+    monkeypatch.setattr(tables, "GERMAN_CREDIT", own)
+    return german_credit
+
+
+@pytest.mark.usefixtures("published")
+def test_german_credit_comes_with_its_costs():
+    X, y, C = load_german_credit()
+    assert (X.shape, y.shape, C.dtype) == ((1000, 24), (1000,), np.float64)
     bad, good = 1, 0
     assert C[bad, good] == 5  # C[truth, prediction]
     assert C[good, bad] == 1
     assert C.trace() == 0
 
 
-def test_the_costs_are_those_that_decisions_take(german_credit):
-    german_credit.write_bytes(columns(ROWS))
+@pytest.mark.parametrize("rows", [999, 500, 1])
+def test_a_file_that_was_cut_at_the_end_of_a_line_is_refused(rows, published):
+    published.write_bytes(b"".join(published.read_bytes().splitlines(keepends=True)[:rows]))
+    with pytest.raises(ValueError, match=f"it has {rows} rows, expected 1000: it was cut"):
+        load_german_credit()
+
+
+@pytest.mark.usefixtures("published")
+def test_the_costs_are_those_that_decisions_take():
     _, _, C = load_german_credit()
     p = np.array([0.1, 0.16, 0.17, 0.5])  # of being bad: refuse from 1/6 on
     assert decisions.bayes(p, C).tolist() == [0, 0, 1, 1]

@@ -79,9 +79,9 @@ def test_laws_hold_for_drawn_weights_labels_and_shapes(name, draw):
     )
 
 
-@pytest.mark.parametrize("kind", ["multiclass", "binary", "regression", "multilabel", "signs"])
+@pytest.mark.parametrize("kind", ["multiclass", "scores", "binary", "regression", "multilabel", "signs"])
 def test_default_data_suit_every_kind(kind):
-    case = next(case for case in CASES.values() if case.kind == kind)
+    case = next(case for case in CASES.values() if case.kind == kind.replace("scores", "multiclass"))
     assert check_laws(case.bind(3), kind=kind, dtype=np.float32).ok
 
 
@@ -105,6 +105,9 @@ def planted(values=entropies, weights=right_weights, how=lambda r: r):
         return reduce(values(z, t), w, how(reduction), class_weight=v)
 
     return loss
+
+
+right = planted()
 
 
 def test_planted_with_nothing_wrong_keeps_the_laws():
@@ -145,6 +148,15 @@ def class_weight_outside_the_sum(z, t, *, sample_weight=None, class_weight=None,
     return reduce(values, sample_weight, reduction)
 
 
+def divides_by_zero(z, t, *, sample_weight=None, class_weight=None, reduction="mean"):
+    if reduction != "weighted_mean":
+        return right(z, t, sample_weight=sample_weight, class_weight=class_weight, reduction=reduction)
+    ones = np.ones(len(t))
+    weights = (ones if sample_weight is None else sample_weight) * (1 if class_weight is None else class_weight[t])
+    with np.errstate(invalid="ignore"):
+        return np.sum(weights * entropies(z, t)) / np.sum(weights)
+
+
 @mg.primitive
 def sine(x):
     return np.sin(x)
@@ -183,6 +195,7 @@ BROKEN = {
     "batch-coupled": (planted(lambda z, t: entropies(z - z.mean(axis=0), t)), [1, 2, 7]),
     "depends on the order": (planted(lambda z, t: entropies(z, t) * np.arange(1, len(t) + 1)), [1, 2, 4, 7]),
     "not invariant to shifts": (planted(lambda z, t: entropies(z, t) + 0.1 * np.square(z).sum(axis=1)), [10]),
+    "divides by all weights 0": (divides_by_zero, [0]),
     "wrong rule": (planted(lambda z, t: tripled(entropies(z, t))), [11, 12]),
     "wrong second derivative": (planted(lambda z, t: sine(entropies(z, t))), [12]),
 }
@@ -270,11 +283,53 @@ def test_a_loss_of_another_shape_is_reported():
         ({"prediction": np.zeros((2, 2))}, "prediction and target together"),
         ({"skip": {99: "?"}}, r"skip names laws \[99\], there are 0..12"),
         ({"prediction": np.zeros(2), "target": [0, 1]}, r"'multiclass' has 2 dimensions, this one has shape \(2,\)"),
+        ({"prediction": np.zeros((2, 2)), "target": [0]}, r"shape \(2, 2\) and a target of shape \(1,\) differ in N"),
+        ({"prediction": np.zeros((2, 2), int), "target": [0, 1]}, "needs a prediction of floating point .*got int64"),
+        ({"sample_weight": 2.0}, r"sample_weight has shape \(\), expected \(7,\)"),
+        ({"sample_weight": -np.ones(7)}, "sample_weight must be finite and not negative"),
+        ({"class_weight": [1.0, 2.0]}, r"class_weight has shape \(2,\), expected \(3,\)"),
+        ({"class_weight": {0: 1.0, 1: 2.0}}, "class_weight has no entry for class 2"),
     ],
 )
 def test_bad_arguments(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         check_laws(cross_entropy, **arguments)
+
+
+def test_a_name_is_no_loss():
+    with pytest.raises(TypeError, match=r"check_laws needs the loss itself, .* got 'cross_entropy'"):
+        check_laws("cross_entropy")
+
+
+def test_class_weights_may_be_a_dict():
+    report = check_laws(partial(cross_entropy, label_smoothing=0.1), class_weight={0: 1.0, 1: 1.0, 2: 1.0})
+    assert report.ok  # equal weights: drawn ones would break law 5
+    for negative in (-1, 0):
+        assert check_laws(mg.losses.hinge, kind="signs", class_weight={1: 5.0, negative: 2.0}).ok
+
+
+def test_a_loss_of_scores_need_not_be_of_softmax():
+    def brier(z, t, *, sample_weight=None, class_weight=None, reduction="mean"):
+        values = np.sum((z - np.eye(z.shape[1])[t]) ** 2, axis=1)
+        return reduce(values, sample_weight, reduction, class_weight=gathered(class_weight, t, 3, z.dtype))
+
+    assert check_laws(brier, kind="scores").skipped == [10]
+    report = check_laws(brier, raise_on_failure=False)
+    assert report.failed == [10]
+    assert "none, value: dl/dz of the last class gives" in str(report)
+    assert ", minus the sum of dl/dz of the other classes gives" in str(report)
+    assert 'if the loss has no softmax by design, pass kind="scores", or skip={10: "the reason"}' in str(report)
+
+
+def test_the_loss_of_shifted_logits_is_named_too():
+    @mg.primitive
+    def steps(z):
+        return np.floor(z).sum(axis=1)  # no gradient, but not invariant
+
+    mg.rule(steps, lambda g, _y, _z: np.zeros(_z.shape))
+    report = check_laws(planted(lambda z, t: entropies(z, t) + steps(z)), skip=dict.fromkeys((11, 12), "steps"),
+                        raise_on_failure=False)  # fmt: skip
+    assert "the loss of logits with a constant added to each row gives" in str(report)
 
 
 def test_a_partial_is_called_by_its_function():

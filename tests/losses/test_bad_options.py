@@ -1,5 +1,7 @@
 """What a loss refuses of its own arguments: numbers out of range, costs by name, dicts of class weights."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,10 @@ OPTIONS = [
     (losses.cross_entropy, Y, {"label_smoothing": 1.0}, r"label_smoothing must lie in \[0, 1\), got 1.0"),
     (losses.cross_entropy, Y, {"label_smoothing": -0.1}, r"label_smoothing must lie in \[0, 1\), got -0.1"),
     (losses.huber, Z, {"delta": 0.0}, "huber: delta must be positive, got 0.0"),
-    (losses.huber, Z, {"delta": np.inf}, "huber: delta must be a finite number not below 0, got inf"),
+    (losses.huber, Z, {"delta": np.inf}, "huber: delta must be a finite number, got inf"),
+    (losses.huber, Z, {"delta": -1}, "huber: delta must be positive, got -1"),
+    (losses.cross_entropy, Y, {"label_smoothing": "a"}, "label_smoothing must be a finite number, got 'a'"),
+    (losses.influence_balanced, Y, {"features": [[1.0], [np.nan]]}, "features of sample 1 are not finite"),
     (losses.binary_cross_entropy, T, {"pos_weight": -1.0}, "pos_weight must be finite .* entry 0 is -1.0"),
     (
         losses.binary_cross_entropy,
@@ -77,6 +82,8 @@ OPTIONS = [
             ({"mu": np.nan}, "distribution_balanced: mu must be a finite number, got nan"),
             ({"kappa": np.inf}, "distribution_balanced: kappa must be a finite number, got inf"),
             ({"lam": 0}, "distribution_balanced: lam must be positive, got 0"),
+            ({"total": None}, "distribution_balanced: total must be a finite number, got None"),
+            ({"total": "9"}, "distribution_balanced: total must be a finite number, got '9'"),
             ({"total": 0.5}, "total is 0.5, but a label holds 1 times: pass the number of samples in the training set"),
         )
     ],
@@ -160,9 +167,28 @@ def test_dicts_need_every_class_that_has_a_share():
             mg.losses.cross_entropy(z, target, class_weight=some, label_smoothing=smoothing)
 
 
-def test_a_dict_of_signs_is_keyed_as_the_targets_are():
+SIGNED = (losses.hinge, partial(losses.example_cost, cost_fp=1.0, cost_fn=1.0))
+
+
+@pytest.mark.parametrize("loss", SIGNED)
+@pytest.mark.parametrize("negative", [-1, 0])
+def test_a_dict_of_signs_says_by_its_keys_how_the_classes_are_named(loss, negative):
+    """Targets of one class do not tell: 1 is the positive class in both codings."""
+    weights = {negative: 3.0, 1: 5.0}
+    z = np.zeros(2)
+    for target in ([1, 1], [negative, 1], [negative, negative]):
+        gathered = [weights[t] for t in target]
+        expected = loss(z, target, sample_weight=gathered, reduction="none")
+        np.testing.assert_array_equal(loss(z, target, class_weight=weights, reduction="none"), expected)
+    assert loss(z[:1], [1], class_weight=weights) > 0
+    assert loss(z[:0], np.zeros(0), class_weight=weights) == 0
+
+
+def test_a_dict_of_signs_needs_both_classes():
     with pytest.raises(ValueError, match=r"no entry for class -1"):
         mg.losses.hinge(np.zeros(2), [1, -1], class_weight={1: 2.0})
+    with pytest.raises(ValueError, match=r"has keys \[0\], but the classes are -1, 1"):
+        mg.losses.hinge(np.zeros(2), [1, -1], class_weight={-1: 1.0, 0: 1.0, 1: 2.0})
     with pytest.raises(ValueError, match=r"has keys \[5\], but the classes are 0, 1"):
         mg.losses.hinge(np.zeros(2), [1, 0], class_weight={0: 1.0, 1: 2.0, 5: 1.0})
 

@@ -87,6 +87,16 @@ def test_a_factor_on_all_weights_cancels():
         same(gradient(loss, Z, T, sample_weight=np.full(9, 3.0)), gradient(loss, Z, T))
 
 
+@pytest.mark.parametrize("factor", [1e-36, 1e-44, 1e36])
+def test_so_does_one_that_takes_the_sums_to_the_ends_of_float32(factor):
+    z, w = Z.astype(np.float32), (factor * np.ones(9)).astype(np.float32)
+    for loss in (soft_f1, tversky):
+        for found, expected in zip(gradient(loss, z, T, sample_weight=w), gradient(loss, z, T), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+    nothing = np.zeros(9, np.float32)
+    assert [x.tolist() for x in gradient(soft_f1, z, T, sample_weight=nothing)] == [0, nothing.tolist()]
+
+
 def test_order_does_not_matter(loss):
     order = RNG.permutation(9)
     value, g = gradient(loss, Z[order], T[order], sample_weight=W[order])

@@ -143,7 +143,7 @@ def test_signature_and_docstring(name):
 def test_weights_receive_their_gradient(name):
     case = CASES[name]
     loss, z, t = drawn(name, seed=2)
-    weights = {"sample_weight": mg.tensor(W, requires_grad=True)}
+    z, weights = mg.tensor(z), {"sample_weight": mg.tensor(W, requires_grad=True)}
     if case.kind in ("multiclass", "multilabel", "signs") or case.data is catalogue.zero_or_one:
         weights["class_weight"] = mg.tensor(np.linspace(0.5, 2.0, K if z.ndim == 2 else 2), requires_grad=True)
 

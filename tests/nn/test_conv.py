@@ -250,6 +250,9 @@ BAD = {
         r"stride must be at least 1, got \(1, -1\)",
     ),
     "negative padding": (lambda: F.conv2d(X, W, padding=-1), ValueError, r"padding must be at least 0, got \(-1, -1\)"),
+    "no kernel": (lambda: nn.Conv2d(3, 4, 0), ValueError, r"Conv2d: kernel must be at least 1, got \(0, 0\)"),
+    "no step of a layer": (lambda: nn.Conv2d(3, 4, 2, stride=0), ValueError, r"Conv2d: stride must be at least 1"),
+    "letter": (lambda: nn.Conv2d(3, 4, 2, stride="a"), TypeError, "stride must be an int or a pair of ints .* 'a'"),
     "no dilation": (lambda: F.conv2d(X, W, dilation=0), ValueError, r"dilation must be at least 1, got \(0, 0\)"),
     "empty kernel": (lambda: F.conv2d(X, W[..., :0]), ValueError, r"kernel must be at least 1, got \(3, 0\)"),
     "bias": (
@@ -277,3 +280,9 @@ def test_bad_input(name):
     call, error, message = BAD[name]
     with pytest.raises(error, match=message):
         call()
+
+
+def test_lists_are_taken():
+    x, weight = X.astype(np.float32), W.astype(np.float32)
+    found = F.conv2d(x.tolist(), weight.tolist(), [1.0] * len(weight))
+    np.testing.assert_allclose(found, F.conv2d(x, weight, np.ones(len(weight), np.float32)), rtol=1e-6)

@@ -110,16 +110,16 @@ def leaves(arrays):
 def first(f, arrays, cotangent):
     """The gradients of sum(cotangent * f) as arrays."""
     xs = leaves(arrays)
-    return [g.data for g in mg.grad(f(*xs), xs, cotangent)]
+    return [g.numpy() for g in mg.grad(f(*xs), xs, cotangent)]
 
 
 def second(f, arrays, cotangent, directions):
     """The gradients of sum(directions * first) as arrays."""
     xs = leaves(arrays)
     gradients = mg.grad(f(*xs), xs, cotangent, create_graph=True)
-    along = [np.sum(d * g) for d, g in zip(directions, gradients, strict=True)]
+    along = [np.sum(mg.tensor(d) * g) for d, g in zip(directions, gradients, strict=True)]
     total = sum(along[1:], along[0])
-    return [np.zeros(x.shape) if not total.requires_grad else mg.grad(total, x).data for x in xs]
+    return [np.zeros(x.shape) if not total.requires_grad else mg.grad(total, x).numpy() for x in xs]
 
 
 def numeric(scalar, arrays, eps=1e-6):

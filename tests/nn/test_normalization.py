@@ -94,6 +94,17 @@ def test_running_statistics_by_hand():
     assert layer.running_mean.tolist() == [1.0]
 
 
+def test_without_momentum_running_statistics_are_means_over_the_batches():
+    """PyTorch's momentum=None."""
+    layer = nn.BatchNorm2d(2, momentum=None).astype(np.float64)
+    batches = draw((3, 4, 2, 3, 3))[0]
+    for i, x in enumerate(batches):
+        layer(x)
+        seen = batches[: i + 1]
+        np.testing.assert_allclose(layer.running_mean, seen.mean(axis=(1, 3, 4)).mean(axis=0))
+        np.testing.assert_allclose(layer.running_var, seen.var(axis=(1, 3, 4), ddof=1).mean(axis=0))
+
+
 def test_the_function_without_running_statistics_takes_those_of_the_batch():
     x, weight, bias, *_ = draw((5, 3))
     expected = naive(x, weight, bias, None, None, True)
@@ -154,6 +165,10 @@ BAD = {
     "one sample": (
         lambda: nn.BatchNorm1d(3)(np.ones((1, 3))),
         r"more than one value per channel .* got x of shape \(1, 3\): use a larger batch, or model.eval\(\)",
+    ),
+    "one running statistic": (
+        lambda: F.batch_norm(np.ones((2, 3)), ONES, None),
+        "needs running_mean and running_var together, or neither",
     ),
     "one pixel": (lambda: nn.BatchNorm2d(3)(np.ones((1, 3, 1, 1))), "more than one value per channel"),
     "no sample": (lambda: nn.BatchNorm2d(3)(np.ones((0, 3, 2, 2))), "more than one value per channel"),

@@ -157,6 +157,15 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("layer", [nn.MaxPool2d, nn.AvgPool2d])
+def test_settings_are_refused_when_the_layer_is_made(layer):
+    for arguments in ((0,), (2, 0), (2, 2, -1)):
+        with pytest.raises(ValueError, match=f"{layer.__name__}: .* must be at least"):
+            layer(*arguments)
+    with pytest.raises(TypeError, match="stride must be an int or a pair of ints"):
+        layer(2, "a")
+
+
 @every_pool
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input(pool, name):

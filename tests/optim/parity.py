@@ -121,7 +121,7 @@ def gradients(arrays, pattern):
 
 def give(parameters, found):
     for p, g in zip(parameters, found, strict=True):
-        p.grad = None if g is None else mg.Tensor(g.copy())
+        p.grad = None if g is None else mg.tensor(g)
 
 
 def parameters_of(arrays):

@@ -241,7 +241,7 @@ for axis in (0, -1, None):
     each(np.concatenate, [(f"axis={axis}", lambda *a, ax=axis: np.concatenate(a, axis=ax), (2, 3), (2, 3), (2, 3))])
 each(np.concatenate, [
     ("uneven", lambda a, b, c: np.concatenate([a, b, c]), (2, 2), (1, 2), (0, 2)),
-    ("with an array", lambda a: np.concatenate([a, np.ones(2, a.dtype)]), (3,)),
+    ("with an array", lambda a: np.concatenate([a, np.asarray([1, 1], a.dtype, like=a)]), (3,)),
     ("one twice", lambda a: np.concatenate([a, a]), (3,)),
 ])  # fmt: skip
 for axis in (0, 1, -1):
