@@ -61,21 +61,23 @@ def contenders(epochs: int, seed: int) -> dict[str, Any]:
     }
 
 
-def measure(splits: int, epochs: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Costs per 100 patients of each way in each split, and the settings that were chosen."""
+def measure(splits: int, epochs: int) -> tuple[dict[str, list[tuple[float, ...]]], dict[str, list[float]]]:
+    """For each way and split: cost, missed and false alarms per 100 patients out of sample; and the settings chosen."""
     X, y = mg.data.load_breast_cancer()
-    costs: dict[str, list[float]] = {}
+    outcomes: dict[str, list[tuple[float, ...]]] = {}
     chosen: dict[str, list[float]] = {}
     halves = StratifiedShuffleSplit(splits, test_size=0.5, random_state=0)
     for seed, (train, test) in enumerate(halves.split(X, y)):
         for name, model in contenders(epochs, seed).items():
-            model.fit(X[train], y[train])
-            costs.setdefault(name, []).append(cost_per_100(y[test], model.predict(X[test])))
+            prediction = model.fit(X[train], y[train]).predict(X[test])
+            kinds = ((y[test] < prediction), (y[test] > prediction))
+            shares = [100 * float(kind.mean()) for kind in kinds]
+            outcomes.setdefault(name, []).append((cost_per_100(y[test], prediction), *shares))
             if isinstance(model, GridSearchCV):
                 (value,) = model.best_params_.values()
                 chosen.setdefault(name, []).append(value)
-        print(f"split {seed + 1}: " + ", ".join(f"{values[-1]:.1f}" for values in costs.values()), flush=True)
-    return costs, chosen
+        print(f"split {seed + 1}: " + ", ".join(f"{values[-1][0]:.1f}" for values in outcomes.values()), flush=True)
+    return outcomes, chosen
 
 
 def main() -> None:
@@ -86,17 +88,18 @@ def main() -> None:
     print("\n".join(environment()))
     print(mg.decisions.show_costs(C, ["malignant", "benign"]))
     print(f"p*: malignant from P(malignant) = {mg.decisions.threshold(C[::-1, ::-1]):.3f} on\n")
-    costs, chosen = measure(arguments.splits, arguments.epochs)
-    plain = np.array(costs[PLAIN])
-    print(f"\n{'cost per 100 patients, out of sample':36}{'mean':>8}{'sd':>7}   less than {PLAIN} (mean, sd, splits)")
-    for name, values in costs.items():
-        less = plain - values
+    outcomes, chosen = measure(arguments.splits, arguments.epochs)
+    plain = np.array(outcomes[PLAIN])[:, 0]
+    print(f"\nper 100 patients, out of sample   missed  alarms    cost (sd)   cost less than {PLAIN} (sd; splits)")
+    for name, values in outcomes.items():
+        cost, missed, alarms = np.transpose(values)
+        less = plain - cost
         print(
-            f"{name:36}{np.mean(values):8.1f}{np.std(values, ddof=1):7.1f}   "
-            f"{less.mean():5.1f}{less.std(ddof=1):7.1f}   better in {(less > 0).sum()}, worse in {(less < 0).sum()}"
+            f"{name:34}{missed.mean():6.2f}{alarms.mean():8.2f}{cost.mean():8.1f} ({cost.std(ddof=1):3.1f})"
+            f"{less.mean():9.1f} ({less.std(ddof=1):3.1f}; better in {(less > 0).sum()}, worse in {(less < 0).sum()})"
         )
-    for name, values in chosen.items():
-        print(f"{name}: chosen " + ", ".join(f"{value:g}" for value in values))
+    for name, settings in chosen.items():
+        print(f"{name}: chosen " + ", ".join(f"{value:g}" for value in settings))
 
 
 if __name__ == "__main__":

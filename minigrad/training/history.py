@@ -132,7 +132,7 @@ class History:
         ...     figure = history.plot(f"{folder}/run.png")
         ...     os.listdir(folder)
         ['run.png']
-        >>> [axes.get_title() for axes in figure.axes]
+        >>> [axes.get_title(loc="left") for axes in figure.axes]
         ['loss', 'recall of each class']
         """
         if not len(self):
@@ -198,7 +198,7 @@ class History:
                 )
         if self.best_epoch:
             axes.axvline(self.best_epoch, color="#777777", linestyle=":", label="best epoch")
-        axes.set_title(title)
+        axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -30,6 +30,7 @@ KNOWN = json.loads((Path(__file__).parent / "names.json").read_text())
 COUNTS: Counter = Counter()
 SCALARS = (bool, int, float, complex, np.generic)
 TOTAL_BYTES = 8 << 30
+COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
 UFUNC_KEYWORDS = {"out", "dtype", "casting"}
 SCATTERS = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"}  # that have .at
 
@@ -157,7 +158,7 @@ class ndarray:  # noqa: N801
             return NotImplemented
         if ufunc.nout == 1 and "out" in kwargs:
             (kwargs["out"],) = kwargs["out"]
-        if name in ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal"):
+        if name in COMPARISONS:
             inputs = tuple(x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in inputs)
         if method == "__call__":
             return _call_ufunc(ufunc, inputs, kwargs)
@@ -331,7 +332,8 @@ def _call_ufunc(ufunc, inputs, kwargs):
     if unknown:
         raise TypeError(f"Wrong arguments {unknown}")
     raw = [_operand(x) for x in inputs]
-    _no_silent_float64(raw)
+    if ufunc.__name__ not in COMPARISONS:
+        _no_silent_float64(raw)
     out = kwargs.get("out")
     if out is None:
         return _wrap(ufunc(*raw, **kwargs), _arrays(inputs))

@@ -289,10 +289,11 @@ def test_lambda_and_gamma_are_chosen_by_the_cost_out_of_sample(loss, option, val
 
 
 def test_the_benchmark_of_lambda_measures_every_way_in_every_split(capsys):
-    costs, chosen = choose_lambda.measure(splits=1, epochs=1)
-    assert len(costs) == 6
-    assert all(len(values) == 1 and 0 <= values[0] <= 1000 for values in costs.values())
-    assert chosen.keys() == {name for name in costs if "by CV" in name}
+    outcomes, chosen = choose_lambda.measure(splits=1, epochs=1)
+    assert len(outcomes) == 6
+    for ((cost, missed, alarms),) in outcomes.values():
+        assert cost == pytest.approx(10 * missed + alarms)
+    assert chosen.keys() == {name for name in outcomes if "by CV" in name}
     assert capsys.readouterr().out.startswith("split 1: ")
 
 

@@ -54,7 +54,7 @@ def test_the_picture_has_a_panel_for_each_kind_of_measure(tmp_path):
     recorded.best_epoch = 2
     figure = recorded.plot(tmp_path / "run.png")
     assert (tmp_path / "run.png").stat().st_size > 1000
-    panels = {axes.get_title(): [line.get_label() for line in axes.lines] for axes in figure.axes}
+    panels = {axes.get_title(loc="left"): [line.get_label() for line in axes.lines] for axes in figure.axes}
     assert panels == {
         "loss": ["loss", "val_loss", "best epoch"],
         "recall of each class": ["class 0", "class 1", "best epoch"],
