@@ -170,10 +170,22 @@ def test_warm_start_goes_on():
 
 def test_partial_fit_is_an_epoch_of_fit():
     X, y = overlapping()
-    model = small()
+    model = small(batch_size=64)
     for _ in range(30):
-        model.partial_fit(X, y, classes=[0, 1])
-    np.testing.assert_allclose(model.predict_proba(X), small().fit(X, y).predict_proba(X), 1e-9)
+        model.partial_fit(X, y, classes=[1, 0])
+    assert model.classes_.tolist() == [0, 1]
+    np.testing.assert_allclose(model.predict_proba(X), small(batch_size=64).fit(X, y).predict_proba(X), 1e-9)
+
+
+def test_partial_fit_takes_weights_as_they_are():
+    X, y = overlapping()
+    settings = {"optimizer": "sgd", "lr": 0.1}
+    once, thrice, faster = (
+        small(**settings | more).partial_fit(X, y, [0, 1], np.full(len(y), w)).predict_proba(X)
+        for more, w in (({}, 1.0), ({}, 3.0), ({"lr": 0.3}, 1.0))
+    )
+    np.testing.assert_allclose(thrice, faster, 1e-9)
+    assert np.abs(once - thrice).max() > 1e-3
 
 
 def test_partial_fit_learns_a_class_that_comes_late():
@@ -195,6 +207,34 @@ def test_early_stopping_holds_out_a_stratified_share():
     held_out = round(0.25 * (y == 1).sum())
     recall = np.array(model.history_["val_recall"])[:, 1] * held_out
     np.testing.assert_allclose(recall, recall.round(), atol=1e-9)
+
+
+def test_early_stopping_holds_out_one_of_each_class_at_least():
+    X, y = overlapping(30, k=3)
+    model = small(early_stopping=5, validation_fraction=0.01).fit(X, y)
+    assert not np.isnan(model.history_["val_recall"]).any()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd", partial(mg.optim.SGD, lr=0.1, momentum=0.9)])
+def test_optimizers(optimizer):
+    X, y = overlapping(apart=5.0)
+    model = small(optimizer=optimizer, epochs=100).fit(X, y)
+    losses = model.history_["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    assert model.optimizer_.param_groups[0]["lr"] == (0.01 if isinstance(optimizer, str) else 0.1)
+
+
+def test_weight_decay_makes_less_sure():
+    X, y = overlapping(apart=5.0)
+    sure = [np.abs(small(weight_decay=d, lr=0.1).fit(X, y).decision_function(X)).mean() for d in (0, 0.1)]
+    assert sure[1] < 0.5 * sure[0]
+
+
+def test_verbose(capsys):
+    fit(verbose=True)
+    assert "epoch 1/1: loss" in capsys.readouterr().err
+    fit()
+    assert capsys.readouterr().err == ""
 
 
 def test_mini_batches_beyond_a_thousand_samples():
@@ -395,6 +435,8 @@ def portions(model, *labels, **classes):
         (lambda: portions(small(class_weight="balanced"), [0] * 4, classes=[0, 1]), "for partial_fit give {label: "),
         (lambda: portions(small(loss="ldam"), [0] * 4, classes=[0, 1]), "loss 'ldam' needs counts"),
         (lambda: fit().partial_fit([[1, 2]], [0], classes=[0, 1, 2]), "classes are 0, 1, 2, in the first call they"),
+        (lambda: fit(warm_start=True).fit(np.ones((2, 3)), [0, 1]), "X has 3 features, but .* is expecting 2"),
+        (lambda: fit(device="tpu"), "tpu"),
         (lambda: fit(warm_start=True).fit([[1, 2], [3, 4]], [5, 6]), "y has classes 5, 6, trained were 0, 1"),
     ],
 )  # fmt: skip
