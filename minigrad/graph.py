@@ -82,36 +82,48 @@ class Rule:
         self.function = getattr(function, "__wrapped__", function)  # for NumPy's arrays: without its dispatch
         self.dispatched = self.function if hasattr(function, "is_primitive") else function
         self.name = function.__name__
-        self.vjps = vjps
         self.each = each
         self.selects = selects
-        first = 3 if each else 2  # after (i,) g, y
-        given = [list(inspect.signature(vjp).parameters.values()) for vjp in (each, *vjps) if vjp is not None]
-        if any(len(parameters) <= first for parameters in given):
+        skipped = 2 if each else 1  # (i,) g
+        parameters = self._parameters([vjp for vjp in (each, *vjps) if vjp is not None], skipped)
+        names = [[p.name for p in own] for own in parameters]
+
+        # What no vjp asks for is not kept: y, and the arguments' data.
+        y_unused, *unused = [all(name.startswith("_") for name in column) for column in zip(*names, strict=False)]
+        self.keeps_y = not y_unused
+        kinds = [p.kind for p in parameters[0][1:]]
+        variadic = inspect.Parameter.VAR_POSITIONAL in kinds
+        alike = kinds[0] is inspect.Parameter.VAR_POSITIONAL
+        self.dropped: Iterable[int] = (
+            range(sys.maxsize) if alike and unused[0] else [i for i, u in enumerate(unused) if u]
+        )
+
+        # A product of g with something that may not be finite, entry by entry.
+        self.scales = _is_elementwise(function) and not (y_unused and all(unused))
+
+        # What may be given by name, how many arguments by position, and a place for each in vjps.
+        self.accepts = {name for own in names for name in own[1:]}
+        self.most = sys.maxsize if variadic else len(kinds) - kinds.count(inspect.Parameter.KEYWORD_ONLY)
+        self.vjps = vjps if variadic else (*vjps, *[None] * (self.most - len(vjps)))
+
+    def _parameters(self, vjps: list[Callable], skipped: int) -> list[list[inspect.Parameter]]:
+        """The parameters of each vjp from y on."""
+        given = [list(inspect.signature(vjp).parameters.values())[skipped:] for vjp in vjps]
+        if any(len(parameters) < 2 for parameters in given):
             raise TypeError(
                 f"the rule of {self.name}: each vjp is called as vjp(g, y, *arguments of {self.name}), "
                 "so it takes at least three parameters, e.g. lambda g, y, x: g * y"
             )
-        names = [[p.name for p in parameters] for parameters in given]
-        unused = [all(name.startswith("_") for name in column) for column in zip(*names, strict=False)]
-        self.keeps_y = not unused[first - 1]
-        entry_by_entry = isinstance(function, np.ufunc) and function.signature is None
-        self.scales = entry_by_entry and not all(unused[first - 1 :])  # a product of g and something
-        self.accepts = {name for n in names for name in n[first:]}
-        every_one = given[0][first].kind is inspect.Parameter.VAR_POSITIONAL
-        kinds = [p.kind for p in given[0][first:]]
-        variadic = inspect.Parameter.VAR_POSITIONAL in kinds
-        self.most = sys.maxsize if variadic else len(kinds) - kinds.count(inspect.Parameter.KEYWORD_ONLY)
-        if not variadic:  # so that the backward pass meets a Tensor in an argument that has no derivative
-            self.vjps = (*vjps, *[None] * (self.most - len(vjps)))
-        self.dropped: Iterable[int] = (
-            range(sys.maxsize) if every_one and unused[first] else [i for i, u in enumerate(unused[first:]) if u]
-        )
+        return given
 
     def vjps_of_each(self, n: int) -> list[Callable]:
         """The vjps of n arguments that are all treated alike."""
         assert self.each is not None
         return [partial(self.each, i) for i in range(n)]
+
+
+def _is_elementwise(function: Callable) -> bool:
+    return isinstance(function, np.ufunc) and function.signature is None
 
 
 def rule(function: Callable, *vjps: Callable | None, each: Callable | None = None, selects: bool = False) -> None:

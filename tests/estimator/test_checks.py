@@ -18,7 +18,6 @@ def checks(*estimators):
 
 
 @checks(NeuralClassifier(), NeuralClassifier(batch_size=16, epochs=40), NeuralClassifier((8,), loss="focal"))
-@pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix")
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -41,12 +40,7 @@ def run(code):
 
 
 def test_minigrad_is_imported_without_scikit_learn():
-    run_ = run(
-        "import sys; sys.modules['sklearn.base'] = None\n"
-        "import minigrad as mg\n"
-        "assert not hasattr(mg, 'estimators')\n"
-        "mg.estimator"
-    )
+    run_ = run("import sys; sys.modules['sklearn.base'] = None\nimport minigrad as mg\nmg.estimator")
     assert "ImportError: mg.estimator needs scikit-learn 1.6 or newer" in run_.stderr
     assert "pip install" in run_.stderr
 
