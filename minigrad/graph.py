@@ -183,7 +183,7 @@ def primitive(function: Callable) -> Callable:
             return record(_rule_of(recorded), *_by_position(function, args, kwargs))
         for a in args:
             if isinstance(a, Tensor):
-                return record(_rule_of(recorded), args, kwargs)
+                return record(RULES.get(recorded) or _rule_of(recorded), args, kwargs)
         return function(*args, **kwargs)
 
     recorded.is_primitive = True  # type: ignore[attr-defined]
