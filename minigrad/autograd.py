@@ -57,7 +57,7 @@ def _sweep(seeds: dict, wanted: Iterable | None = None, create_graph: bool = Fal
         rule, kwargs = node.rule, node.kwargs or {}
         selected = rule.selects or node in behind
         y, args = _on_graph(node) if create_graph else (node.y, node.args)
-        for parent, vjp in zip(node.parents, rule.vjps or rule.vjps_of_each(len(args))):  # noqa: B905 -- hot path
+        for parent, vjp in zip(node.parents, rule.vjps or rule.vjps_of_each(len(node.parents))):  # noqa: B905 -- hot path
             if parent is None or (useful is not None and parent not in useful):
                 continue
             if vjp is None:
@@ -114,7 +114,7 @@ def _on_graph(node: Node) -> tuple[Tensor | None, list]:
     y = None if node.y is None else Tensor(node.y, True, node)
     return y, [
         a if p is None or a is p else p if isinstance(p, Tensor) else Tensor(a, True, p)
-        for a, p in zip(node.args, node.parents, strict=True)
+        for a, p in zip(node.args, node.parents, strict=False)  # no args where the rule forgets them
     ]
 
 

@@ -75,7 +75,8 @@ class Rule:
     """A function and the derivative for each of its arguments (vjp: vector-Jacobian product)."""
 
     __slots__ = (
-        "accepts", "dispatched", "dropped", "each", "function", "keeps_y", "most", "name", "scales", "selects", "vjps",
+        "accepts", "dispatched", "dropped", "each", "forgets", "function", "keeps_y", "most", "name", "scales",
+        "selects", "vjps",
     )  # fmt: skip
 
     def __init__(self, function: Callable, vjps: tuple, each: Callable | None, selects: bool) -> None:
@@ -93,10 +94,8 @@ class Rule:
         self.keeps_y = not y_unused
         kinds = [p.kind for p in parameters[0][1:]]
         variadic = inspect.Parameter.VAR_POSITIONAL in kinds
-        alike = kinds[0] is inspect.Parameter.VAR_POSITIONAL
-        self.dropped: Iterable[int] = (
-            range(sys.maxsize) if alike and unused[0] else [i for i, u in enumerate(unused) if u]
-        )
+        self.forgets = kinds[0] is inspect.Parameter.VAR_POSITIONAL and unused[0]
+        self.dropped = [i for i, u in enumerate(unused) if u]
 
         # A product of g with something that may not be finite, entry by entry.
         self.scales = _is_elementwise(function) and not (y_unused and all(unused))
@@ -139,6 +138,7 @@ def rule(function: Callable, *vjps: Callable | None, each: Callable | None = Non
         The result may have the broadcast shape; the engine sums it back and restores the dtype.
     each : callable, optional
         Instead of `vjps`, for a function of any number of arguments: ``each(i, g, y, *args, **kwargs)`` for argument i.
+        Where it is written with ``*_args``, none are kept and none arrive.
     selects : bool
         The function passes on only some entries (np.where). Behind it, 0 * nan counts as 0: what was not selected
         gets no gradient even where its own derivative is not finite.
@@ -286,11 +286,12 @@ def record(rule: Rule, args: Sequence, kwargs: dict | None = None) -> Tensor:
         raise TypeError(f"{rule.name}: at most {rule.most} arguments by position here, got {len(raw)}: name the others")
     if kwargs:
         kwargs = _known(kwargs, rule)
-    for i in rule.dropped:
-        if i >= len(parents):
-            break
-        if parents[i] is not None:
-            raw[i] = parents[i]
+    if rule.forgets:
+        raw = []
+    else:
+        for i in rule.dropped:
+            if i < len(parents) and parents[i] is not None:
+                raw[i] = parents[i]
     return Tensor(y, True, Node(rule, raw, kwargs, parents, y))
 
 

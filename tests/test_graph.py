@@ -257,3 +257,9 @@ def test_creation_like_a_tensor_gives_plain_arrays():
     x = leaf([1.0, 2.0])
     for made in (np.zeros((2, 2), like=x), np.ones_like(x), np.full((2,), 3.0, like=x), np.asarray([1.0], like=x)):
         assert type(made) is np.ndarray
+
+
+def test_joining_many_keeps_none_of_them():
+    """Or the backward pass would hand n arguments to each of n vjps."""
+    x = mg.ones(3, requires_grad=True)
+    assert np.stack([x, x * 2])._node.args == []

@@ -44,7 +44,7 @@ def gradients_per_sample(losses: Tensor, parameters: Iterable[Tensor], x: Tensor
             continue
         rule = node.rule
         behind_selection |= rule.selects
-        vjps = rule.vjps or rule.vjps_of_each(len(node.args))
+        vjps = rule.vjps or rule.vjps_of_each(len(node.parents))
         wanted: list[tuple[int, Any, Any]] = [(i, p, vjps[i]) for i, p in enumerate(node.parents) if p in useful]
         for _, parent, vjp in wanted:
             if vjp is None:
@@ -132,7 +132,7 @@ def _culprit(node: Node, parent: Any, sampled: set, ways: dict) -> Node:
 
 
 def _mixing(node: Node) -> ValueError:
-    shapes = ", ".join(str(np.shape(a)) for a, p in zip(node.args, node.parents, strict=True) if p is not None)
+    shapes = ", ".join(str(p.shape) for p in node.parents if p is not None)
     return ValueError(
         f"per_sample_gradients: {node.rule.name} (shape {shapes} to {node.shape}) mixes samples, or moves them out of "
         "axis 0: a sum or mean over the batch, a product over it, a transpose or reshape of it. Then the loss of one "
