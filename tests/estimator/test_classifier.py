@@ -12,7 +12,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: the estima
 import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.metrics import make_scorer
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
@@ -90,11 +90,12 @@ def test_weights_are_routed_through_a_pipeline_and_a_search():
     w = np.where(y == 1, 50.0, 1.0)
     with sklearn.config_context(enable_metadata_routing=True):
         scaler = StandardScaler().set_fit_request(sample_weight=False)
-        model = make_pipeline(scaler, small().set_fit_request(sample_weight=True).set_score_request(sample_weight=True))
-        search = GridSearchCV(model, {"neuralclassifier__lr": [0.01]}, cv=2)
+        model = make_pipeline(scaler, small().set_fit_request(sample_weight=True))
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+        search = GridSearchCV(model, {"neuralclassifier__lr": [0.01]}, cv=2, scoring=scorer)
         routed = search.fit(X, y, sample_weight=w).predict(X)
         plain = make_pipeline(scaler, small()).fit(X, y).predict(X)
-        results = cross_validate(model, X, y, params={"sample_weight": w}, cv=2)
+        results = cross_validate(model, X, y, params={"sample_weight": w}, cv=2, scoring=scorer)
     assert routed.sum() > 2 * plain.sum()
     assert results["test_score"].shape == (2,)
 

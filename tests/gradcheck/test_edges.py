@@ -131,7 +131,9 @@ def test_on_the_edge_the_slope_from_inside_counts():
 
 
 def test_an_unbounded_slope_is_not_compared():
-    report = check_backward(np.sqrt, lambda g, x: g * np.where(x, 0.5 / np.sqrt(x + (x == 0)), 0), np.array([0.0, 1.0]))
+    report = check_backward(
+        lambda x: np.sqrt(x), lambda g, x: g * np.where(x, 0.5 / np.sqrt(x + (x == 0)), 0), np.array([0.0, 1.0])
+    )
     assert report.ok
     assert report.undifferenced == [(0, (0,))]
     assert "not compared, no slope can be measured there (undefined, or lost in rounding): input 0 (x) [0]" in str(
