@@ -98,7 +98,7 @@ class Rule:
         self.dropped = [i for i, u in enumerate(unused) if u]
 
         # A product of g with something that may not be finite, entry by entry.
-        self.scales = _is_elementwise(function) and not (y_unused and all(unused))
+        self.scales = is_elementwise(function) and not (y_unused and all(unused))
 
         # What may be given by name, how many arguments by position, and a place for each in vjps.
         self.accepts = {name for own in names for name in own[1:]}
@@ -121,7 +121,8 @@ class Rule:
         return [partial(self.each, i) for i in range(n)]
 
 
-def _is_elementwise(function: Callable) -> bool:
+def is_elementwise(function: Callable) -> bool:
+    """Whether entry i of the result depends on entries i alone; matmul and its like are ufuncs with a signature."""
     return isinstance(function, np.ufunc) and function.signature is None
 
 

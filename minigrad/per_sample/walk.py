@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import _fitted, _leading_to, _not_differentiable, _youngest_first, _zero_stays_zero
-from ..graph import RULES, Node
+from ..graph import RULES, Node, is_elementwise
 from ..tensor import Tensor
 from .outer import OuterProducts
 from .ways import ROWS, WAYS, entry_by_entry, linear_weight, row_by_row
@@ -88,7 +88,7 @@ def _pulled_back(vjp: Callable[..., Any], g: Any, node: Node, behind_selection: 
 
 def _way(ways: dict, node: Node, i: int, g: Any) -> Any:
     function = node.rule.function
-    if isinstance(function, np.ufunc) and function.signature is None:
+    if is_elementwise(function):
         return entry_by_entry(node, i, g)
     if node.rule in ways:
         return ways[node.rule](node, i, g)
