@@ -8,8 +8,10 @@ All random numbers are drawn on the host (random.py), so ``mg.manual_seed`` give
 
 Labels, weights, targets and indices are best kept on the host: they are checked there and follow the Tensor that they
 belong to, and the GPU never has to be waited for. On a GPU they are checked too (indices excepted: CuPy wraps those out
-of range), and each check waits for everything before it; so do a dict of class weights and indexing by a mask. Model
-inputs and operands of arithmetic do not move by themselves.
+of range), and each check waits for everything before it; so do a dict of class weights and indexing by a mask.
+
+Model inputs and operands of arithmetic do not move by themselves. What is given to a function together with a model
+(``training.fit``, ``per_sample_gradients``, the estimator ...) follows the model.
 """
 
 from __future__ import annotations

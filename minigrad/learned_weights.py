@@ -17,7 +17,7 @@ from .autograd import grad
 from .losses.reduction import reduce
 from .nn.functional_call import functional_call
 from .optim import Optimizer
-from .per_sample import dot, losses_of_samples, per_sample_gradients
+from .per_sample import beside, dot, losses_of_samples, per_sample_gradients
 from .random import Rng, generator
 from .tensor import Tensor
 
@@ -81,6 +81,7 @@ def learn_to_reweight(
     if method not in ("double_backward", "per_sample"):
         raise ValueError(f"learn_to_reweight: method must be 'double_backward' or 'per_sample', got {method!r}")
     agreement = _by_double_backward if method == "double_backward" else _by_per_sample_gradients
+    X, X_val = beside(model, X), beside(model, X_val)
     with _buffers_kept(model):
         positive = np.maximum(agreement(model, loss, X, y, X_val, y_val), 0)
     total = positive.sum()
@@ -213,6 +214,7 @@ def meta_weight_step(
     ... )
     >>> mg.losses.cross_entropy(model(X), y, sample_weight=w).backward()
     """
+    X, X_meta = beside(model, X), beside(model, X_meta)
     with _buffers_kept(model):
         losses = losses_of_samples(loss, model(X), y)
         seen = losses.detach()

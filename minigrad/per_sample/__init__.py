@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import device
 from ..autograd import _own, grad
 from ..nn.module import Module
 from ..tensor import Tensor, as_array
@@ -23,7 +24,7 @@ from .walk import gradients_per_sample
 from .ways import WAYS, row_by_row
 
 __all__ = [
-    "WAYS", "OuterProducts", "class_gradient_share", "dot", "losses_of_samples", "norms", "per_sample_gradients",
+    "WAYS", "OuterProducts", "beside", "class_gradient_share", "dot", "losses_of_samples", "norms", "per_sample_gradients",
     "row_by_row", "weighted_sum",
 ]  # fmt: skip
 
@@ -91,7 +92,7 @@ def per_sample_gradients(
     """
     _refuse_batch_norm(model)
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    data = as_array(X)
+    data = beside(model, X)
     x = Tensor(data, requires_grad=data.dtype.kind == "f")  # so that the graph tells what depends on the samples
     losses = losses_of_samples(loss, model(x), y)
     if losses.shape != data.shape[:1]:
@@ -152,6 +153,12 @@ def weighted_sum(gradients: Mapping[str, Any], w: Any) -> dict[str, Any]:
 
 def _flat(g: Any) -> Any:
     return g.reshape((len(g), math.prod(g.shape[1:])))
+
+
+def beside(model: Module, X: Any) -> Any:
+    """The array X, on the device of the model if it is still on the host."""
+    data = as_array(X)
+    return next((device.beside(data, p.data) for p in model.parameters()), data)
 
 
 def losses_of_samples(loss: Callable[..., Any], prediction: Any, target: Any, **weights: Any) -> Tensor:
@@ -238,7 +245,7 @@ def class_gradient_share(
     array([0.5, 0.5], dtype=float32)
     """
     weights = {"sample_weight": sample_weight, "class_weight": class_weight}
-    prediction = model(X)
+    prediction = model(beside(model, X))
     losses = losses_of_samples(loss, prediction, y, **{k: v for k, v in weights.items() if v is not None})
     labels = as_array(y)
     if prediction.ndim == 1:
