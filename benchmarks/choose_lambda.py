@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 import minigrad as mg
 from minigrad.estimator import NeuralClassifier
 
-from .timing import environment
+from . import machine
 
 C = np.array([[0.0, 10.0], [1.0, 0.0]])  # 0 is malignant
 LAMBDAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=100)
     arguments = parser.parse_args()
-    print("\n".join(environment()))
+    print("\n".join(machine.lines(machine.describe())))
     print(mg.decisions.show_costs(C, ["malignant", "benign"]))
     print(f"p*: malignant from P(malignant) = {mg.decisions.threshold(C[::-1, ::-1]):.3f} on\n")
     outcomes, chosen = measure(arguments.splits, arguments.epochs)

@@ -18,8 +18,8 @@ import numpy as np
 import minigrad as mg
 from minigrad import autograd
 
-from .lenet_steps import LeNetProblem, network
-from .timing import environment
+from . import machine
+from .steps.lenet import LeNetProblem, network
 
 
 def milliseconds(call: Callable[[], Any], runs: int = 60) -> float:
@@ -42,7 +42,7 @@ def main() -> None:
     def loss_of(logits: mg.Tensor) -> mg.Tensor:
         return mg.losses.cross_entropy(logits, problem.y, class_weight=problem.class_weight, reduction="weighted_mean")
 
-    print("\n".join(environment()))
+    print("\n".join(machine.lines(machine.describe())))
     rows: list[tuple[str, float]] = []
     x: Any = problem.X
     for layer in model:

@@ -3,99 +3,87 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
-import os
-import platform
+import math
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+RAREST = 4  # a slow contender takes part in every fourth round at least
+CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
+Spread = tuple[float, float, float]
 
-from . import THREAD_VARIABLES
+
+def spread(values: list[float]) -> Spread:
+    """Median, lower and upper quartile."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return middle, low, high
 
 
 @dataclass
 class Timing:
-    """Seconds per call in every round, one list per contender."""
+    """Seconds per call in every round, one list per contender; nan in a round that it skipped."""
 
     rounds: dict[str, list[float]]
 
+    def seconds(self, name: str) -> Spread:
+        return spread([t for t in self.rounds[name] if t == t])
+
     def median(self, name: str) -> float:
-        return statistics.median(self.rounds[name])
+        return self.seconds(name)[0]
 
-    def ratio(self, name: str, other: str) -> tuple[float, float, float]:
+    def ratio(self, name: str, other: str) -> Spread:
         """Median and quartiles of the round-by-round ratio of two contenders."""
-        pairs = [a / b for a, b in zip(self.rounds[name], self.rounds[other], strict=True)]
-        low, middle, high = statistics.quantiles(pairs, n=4)
-        return middle, low, high
-
-
-CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
+        pairs = zip(self.rounds[name], self.rounds[other], strict=True)
+        return spread([a / b for a, b in pairs if a == a and b == b])
 
 
 def alternate(
-    contenders: dict[str, Callable[[], Any]], seconds: float = 2.0, rounds: int = 21, clock: str = "cpu"
+    contenders: dict[str, Callable[[], Any]],
+    seconds: float = 2.0,
+    rounds: int = 21,
+    clock: str = "cpu",
+    finish: Callable[[], Any] = lambda: None,
 ) -> Timing:
     """Run the contenders in turn, A B C A B C ..., after a warm-up; CPU time of the process, or wall time; no gc.
 
-    Every round calls each contender often enough to take about ``seconds / rounds / len(contenders)``.
+    Every round calls each contender often enough to take about ``seconds / rounds / len(contenders)``; one that takes
+    longer than that for a single call skips rounds. `finish` waits for what the calls started, before a clock is read.
     """
-    now, calls = CLOCKS[clock], {}
+    now = CLOCKS[clock]
+    share = seconds / rounds / len(contenders)
+    calls, every = {}, {}
     for name, call in contenders.items():
-        for _ in range(3):
-            call()
         start, n = now(), 0
-        while now() - start < 0.02:
+        while n < 3 and now() - start < share:
             call()
             n += 1
-        calls[name] = max(1, round(n / 0.02 * seconds / rounds / len(contenders)))
+        finish()
+        start, n = now(), 0
+        while n == 0 or now() - start < 0.02:
+            call()
+            n += 1
+        finish()
+        once = (now() - start) / n
+        calls[name] = max(1, round(share / once))
+        every[name] = min(RAREST, max(1, math.ceil(once / share / 2)))
     timing = Timing({name: [] for name in contenders})
     gc.collect()
     gc.disable()
     try:
-        for _ in range(rounds):
+        for number in range(rounds):
             for name, call in contenders.items():
+                if number % every[name]:
+                    timing.rounds[name].append(math.nan)
+                    continue
                 start = now()
                 for _ in range(calls[name]):
                     call()
+                finish()
                 timing.rounds[name].append((now() - start) / calls[name])
     finally:
         gc.enable()
     return timing
-
-
-def environment() -> list[str]:
-    """The lines that belong above every table."""
-    lines = [
-        f"machine   {processor()}, {os.cpu_count()} cores; {platform.system()}",
-        f"versions  Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {_version('torch')}",
-        "threads   " + ", ".join(f"{name}={os.environ.get(name, 'unset')}" for name in THREAD_VARIABLES),
-    ]
-    if importlib.util.find_spec("threadpoolctl"):
-        from threadpoolctl import threadpool_info
-
-        for pool in threadpool_info():
-            if pool["user_api"] == "blas":
-                lines.append(
-                    f"BLAS      {pool['internal_api']} {pool['version']}, kernel {pool['architecture']}, "
-                    f"{pool['num_threads']} threads"
-                )
-                break
-    return lines
-
-
-def processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as info:
-            return next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def _version(module: str) -> str:
-    if importlib.util.find_spec(module) is None:
-        return "not installed"
-    return str(importlib.import_module(module).__version__)

@@ -15,7 +15,7 @@ import numpy as np
 
 import minigrad as mg
 
-from .timing import environment
+from . import machine
 
 AIM = 0.988
 
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    print("\n".join(environment()))
+    print("\n".join(machine.lines(machine.describe())))
     sys.exit(train(arguments.epochs, arguments.batch, arguments.seed) < AIM)
 
 

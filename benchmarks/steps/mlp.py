@@ -1,6 +1,6 @@
-"""One training step of an MLP, three times: minigrad, hand-written NumPy, PyTorch eager.
+"""One training step of an MLP: minigrad, hand-written NumPy, PyTorch eager.
 
-Float32, cross-entropy with class weights divided by their sum, SGD with momentum 0.9. All three start from the same
+Float32, cross-entropy with class weights divided by their sum, SGD with momentum 0.9. All start from the same
 numbers and must arrive at the same ones.
 """
 
@@ -32,32 +32,37 @@ class Problem:
         ]
 
 
-def minigrad_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[np.ndarray]]]:
-    """The step, and a function that gives the parameters."""
+Step = tuple[Callable[[], Any], Callable[[], list[np.ndarray]]]
+
+
+def minigrad_step(problem: Problem, device: str = "cpu", resident: bool = True) -> Step:
+    """The step, and a function that gives the parameters. If not `resident`, every step moves X to the device."""
     layers: list[mg.nn.Module] = []
     for i, o in pairwise(problem.sizes):
         layers += [mg.nn.Linear(i, o), mg.nn.ReLU()]
     model = mg.nn.Sequential(*layers[:-1])
-    for p, value in zip(model.parameters(), _flat(problem.layers), strict=True):
+    for p, value in zip(model.parameters(), flat(problem.layers), strict=True):
         p.data[...] = value
+    model.to(device)
     optimizer = mg.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-    X, y, w = problem.X, problem.y, problem.class_weight
+    X, y, w = (mg.device.move(a, device) for a in (problem.X, problem.y, problem.class_weight))
 
     def step() -> None:
         optimizer.zero_grad()
-        loss = mg.losses.cross_entropy(model(X), y, class_weight=w, reduction="weighted_mean")
+        batch = X if resident else mg.device.move(problem.X, device)
+        loss = mg.losses.cross_entropy(model(batch), y, class_weight=w, reduction="weighted_mean")
         loss.backward()
         optimizer.step()
 
-    return step, lambda: [p.data.copy() for p in model.parameters()]
+    return step, lambda: [p.numpy().copy() for p in model.parameters()]
 
 
-def numpy_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[np.ndarray]]]:
-    """What somebody who knows NumPy would write for exactly this network."""
-    layers = [(W.copy(), b.copy()) for W, b in problem.layers]
+def numpy_step(problem: Problem, put: Callable[[Any], Any] = np.array) -> Step:
+    """What somebody who knows NumPy would write for exactly this network. With ``put=cupy.array``: who knows CuPy."""
+    layers = [(put(W), put(b)) for W, b in problem.layers]
     velocity = [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
-    X, y = problem.X, problem.y
-    rows = np.arange(len(y))
+    X, y, class_weight = put(problem.X), put(problem.y), put(problem.class_weight)
+    rows = put(np.arange(len(problem.y)))
 
     def step() -> None:
         inputs = [X]
@@ -69,11 +74,11 @@ def numpy_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[n
         z = inputs[-1] @ W.T
         z += b
         z -= z.max(axis=1, keepdims=True)
-        w = problem.class_weight[y]
+        w = class_weight[y]
         w /= w.sum()
         g = np.exp(z)
         total = g.sum(axis=1, keepdims=True)
-        float((w * (np.log(total[:, 0]) - z[rows, y])).sum())  # the loss itself
+        (w * (np.log(total[:, 0]) - z[rows, y])).sum()  # the loss itself
         g /= total
         g[rows, y] -= 1
         g *= w[:, None]
@@ -88,23 +93,25 @@ def numpy_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[n
                 v += d
                 p -= LEARNING_RATE * v
 
-    return step, lambda: _flat(layers)
+    return step, lambda: [p if isinstance(p, np.ndarray) else p.get() for p in flat(layers)]
 
 
-def torch_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[np.ndarray]]]:
+def torch_step(problem: Problem, threads: int = 1, device: str = "cpu") -> Step:
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     layers: list[Any] = []
     for i, o in pairwise(problem.sizes):
         layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
     with torch.no_grad():
-        for p, value in zip(model.parameters(), _flat(problem.layers), strict=True):
+        for p, value in zip(model.parameters(), flat(problem.layers), strict=True):
             p.copy_(torch.from_numpy(value))
-    loss_of = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(problem.class_weight))
+    model = model.to(device)
+    loss_of = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(problem.class_weight).to(device))
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-    X, y = torch.from_numpy(problem.X), torch.from_numpy(problem.y)
+    X, y = torch.from_numpy(problem.X).to(device), torch.from_numpy(problem.y).to(device)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -112,8 +119,8 @@ def torch_step(problem: Problem) -> tuple[Callable[[], Any], Callable[[], list[n
         loss.backward()
         optimizer.step()
 
-    return step, lambda: [p.detach().numpy().copy() for p in model.parameters()]
+    return step, lambda: [p.detach().cpu().numpy().copy() for p in model.parameters()]
 
 
-def _flat(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+def flat(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
     return [array.copy() for layer in layers for array in layer]

@@ -15,7 +15,7 @@ import minigrad as mg
 from minigrad.nn.conv import Geometry, channel_sum, convolve, convolve_input, convolve_weight
 from minigrad.nn.pooling import max_pool, to_maximum
 
-from .steps import LEARNING_RATE, MOMENTUM
+from .mlp import LEARNING_RATE, MOMENTUM
 
 PLAIN = Geometry((1, 1), (0, 0), (1, 1))
 HALVE = Geometry((2, 2), (0, 0), (1, 1))
@@ -44,29 +44,34 @@ def network(nn: Any, channels: tuple[int, int]) -> Any:
     )
 
 
-def minigrad_step(problem: LeNetProblem) -> tuple[Callable[[], Any], Callable[[], dict[str, np.ndarray]]]:
-    """The step, and a function that gives the parameters."""
+Step = tuple[Callable[[], Any], Callable[[], dict[str, np.ndarray]]]
+
+
+def minigrad_step(problem: LeNetProblem, device: str = "cpu", resident: bool = True) -> Step:
+    """The step, and a function that gives the parameters. If not `resident`, every step moves X to the device."""
     model = network(mg.nn, problem.channels)
     model.load_state_dict(problem.state)
+    model.to(device)
     optimizer = mg.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+
+    X, y, w = (mg.device.move(a, device) for a in (problem.X, problem.y, problem.class_weight))
 
     def step() -> None:
         optimizer.zero_grad()
-        loss = mg.losses.cross_entropy(
-            model(problem.X), problem.y, class_weight=problem.class_weight, reduction="weighted_mean"
-        )
+        batch = X if resident else mg.device.move(problem.X, device)
+        loss = mg.losses.cross_entropy(model(batch), y, class_weight=w, reduction="weighted_mean")
         loss.backward()
         optimizer.step()
 
     return step, lambda: {name: p.numpy() for name, p in model.state_dict().items()}
 
 
-def numpy_step(problem: LeNetProblem) -> tuple[Callable[[], Any], Callable[[], dict[str, np.ndarray]]]:
+def numpy_step(problem: LeNetProblem, put: Callable[[Any], Any] = np.array) -> Step:
     """The backward pass of exactly this network by hand, with the package's array functions for images."""
-    p = {name: value.copy() for name, value in problem.state.items()}
+    p = {name: put(value) for name, value in problem.state.items()}
     velocity = {name: np.zeros_like(value) for name, value in p.items()}
-    X, y = problem.X, problem.y
-    rows = np.arange(len(y))
+    X, y, class_weight = put(problem.X), put(problem.y), put(problem.class_weight)
+    rows = put(np.arange(len(problem.y)))
 
     def step() -> None:
         a1 = np.maximum(convolve(X, p["0.weight"], p["0.bias"], PLAIN), 0)
@@ -78,11 +83,11 @@ def numpy_step(problem: LeNetProblem) -> tuple[Callable[[], Any], Callable[[], d
             inputs.append(np.maximum(inputs[-1] @ p[f"{name}.weight"].T + p[f"{name}.bias"], 0))
         z = inputs[-1] @ p["11.weight"].T + p["11.bias"]
         z -= z.max(axis=1, keepdims=True)
-        w = problem.class_weight[y]
+        w = class_weight[y]
         w /= w.sum()
         g = np.exp(z)
         total = g.sum(axis=1, keepdims=True)
-        float((w * (np.log(total[:, 0]) - z[rows, y])).sum())  # the loss itself
+        (w * (np.log(total[:, 0]) - z[rows, y])).sum()  # the loss itself
         g /= total
         g[rows, y] -= 1
         g *= w[:, None]
@@ -103,21 +108,21 @@ def numpy_step(problem: LeNetProblem) -> tuple[Callable[[], Any], Callable[[], d
             velocity[name] += gradient
             p[name] -= LEARNING_RATE * velocity[name]
 
-    return step, lambda: {name: value.copy() for name, value in p.items()}
+    return step, lambda: {name: v.copy() if isinstance(v, np.ndarray) else v.get() for name, v in p.items()}
 
 
-def torch_step(
-    problem: LeNetProblem, channels_last: bool = False, threads: int = 1
-) -> tuple[Callable[[], Any], Callable[[], dict[str, np.ndarray]]]:
+def torch_step(problem: LeNetProblem, channels_last: bool = False, threads: int = 1, device: str = "cpu") -> Step:
     import torch
 
     torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model = network(torch.nn, problem.channels)
     model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in problem.state.items()})
-    model = model.to(memory_format=layout)
-    X, y = torch.from_numpy(problem.X).contiguous(memory_format=layout), torch.from_numpy(problem.y)
-    loss_of = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(problem.class_weight))
+    model = model.to(device, memory_format=layout)
+    X = torch.from_numpy(problem.X).to(device).contiguous(memory_format=layout)
+    y, weight = torch.from_numpy(problem.y).to(device), torch.from_numpy(problem.class_weight).to(device)
+    loss_of = torch.nn.CrossEntropyLoss(weight=weight)
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
 
     def step() -> None:
@@ -125,4 +130,4 @@ def torch_step(
         loss_of(model(X), y).backward()
         optimizer.step()
 
-    return step, lambda: {name: value.detach().numpy().copy() for name, value in model.state_dict().items()}
+    return step, lambda: {name: value.detach().cpu().numpy().copy() for name, value in model.state_dict().items()}

@@ -1,0 +1,72 @@
+"""One training step of an MLP, beside every library at hand that can do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..rows import OURS, Row, timed
+from ..steps import mlp, mlp_peers
+from . import absent
+
+TITLE = "One training step of an MLP: weighted cross-entropy, SGD with momentum, float32"
+SETTINGS = [{"threads": 1}, {"threads": 1, "other kernel": True}]
+
+SIZES = [((2, 16, 16, 2), 32), ((64, 64, 10), 64), ((784, 256, 128, 10), 128), ((784, 512, 512, 10), 256)]
+AIMS = {"PyTorch": (0.5, 0.5, 0.9, 0.95), "NumPy": (1.7, 1.6, 1.10, 1.06)}
+PEERS = {
+    "PyTorch": ("torch", mlp.torch_step),
+    "JAX, jit": ("jax", mlp_peers.jax_step),
+    "HIPS autograd": ("autograd", mlp_peers.autograd_step),
+    "MyGrad": ("mygrad", mlp_peers.mygrad_step),
+    "micrograd": ("micrograd", mlp_peers.micrograd_step),
+    "scikit-learn": ("sklearn", mlp_peers.sklearn_step),
+}
+
+
+def rows(scale: float) -> Iterator[Row]:
+    not_there = absent({name: package for name, (package, _) in PEERS.items()})
+    for number, (sizes, batch) in enumerate(SIZES):
+        problem = mlp.Problem(sizes, batch)
+        makers: dict[str, Any] = {OURS: mlp.minigrad_step, "NumPy": mlp.numpy_step}
+        missing = _unable(sizes) | not_there
+        makers |= {name: maker for name, (_, maker) in PEERS.items() if name not in missing}
+        made = {name: make(problem) for name, make in makers.items()}
+        checked = agree(made)
+        yield timed(
+            "mlp",
+            f"{'-'.join(map(str, sizes))}, batch {batch}",
+            {name: step for name, (step, _) in made.items()},
+            8.0 * scale,
+            clock="cpu",
+            aims={name: aims[number] for name, aims in AIMS.items()},
+            missing=missing,
+            checked=checked,
+        )
+
+
+def _unable(sizes: tuple[int, ...]) -> dict[str, str]:
+    unable = {}
+    if sizes[-1] == 2:
+        unable["scikit-learn"] = "for two classes its network has one output, not two"
+    if sum(i * o for i, o in pairwise(sizes)) > 1000:
+        unable["micrograd"] = "a graph of single numbers: a step of this size takes minutes"
+    return unable
+
+
+def agree(made: dict[str, Any], steps: int = 3) -> str:
+    """Let all contenders take the same steps; they must arrive at the same parameters as NumPy."""
+    for step, _ in made.values():
+        for _ in range(steps):
+            step()
+    expected = made["NumPy"][1]()
+    names = expected if isinstance(expected, dict) else range(len(expected))
+    for who, (_, parameters) in made.items():
+        found = parameters()
+        for name in names:
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=2e-5, err_msg=f"{who}: {name}")
+    worst = max(np.abs(p()[name] - expected[name]).max() for _, p in made.values() for name in names)
+    return f"parameters after {steps} steps differ by at most {worst:.0e}"
