@@ -1,0 +1,1 @@
+"""Which weighting works, and when: a study anyone can repeat. ``python -m benchmarks.study --help``."""

@@ -1,0 +1,83 @@
+"""Which weighting works, and when? Networks, imbalances, methods and costs, each run a line of JSON.
+
+    python -m benchmarks.study                  all runs that are not there yet; an hour or two
+    python -m benchmarks.study --quick          a short version, minutes, in a file of its own
+    python -m benchmarks.study --report         the tables and figures from the lines that are there
+    python -m benchmarks.study --again 17       line 17 once more, from its recorded settings: the same numbers?
+
+MNIST and German credit come from the folder MINIGRAD_DATA, or are downloaded. Stop it when you like: it goes on where
+it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from . import costs, images, report
+from .lines import Lines
+
+FOLDER = Path(__file__).resolve().parent.parent / "results" / "study"
+
+
+def run_all(lines: Lines, quick: bool) -> None:
+    """Do what is missing; one process, because a run takes the seed's path whatever else happens."""
+    cells, tables = images.grid(quick), costs.grid(quick)
+    seeds = images.QUICK_SEEDS if quick else images.SEEDS
+    with tqdm(total=len(cells) * (len(images.RATES) + seeds) + len(tables), unit="run") as bar:
+        for cell in cells:
+            bar.set_description(f"{cell.network}, {cell.kind} {cell.ratio}, {cell.method}")
+            tried = [lines.get(setting, images.run) for setting in cell.choices()]
+            bar.update(len(tried))
+            best = max(tried, key=lambda record: record["balanced_accuracy"])
+            for setting in cell.results(best["lr"], seeds):
+                lines.get(setting, images.run)
+                bar.update()
+        for cost_setting in tables:
+            bar.set_description(f"{cost_setting.table}, {cost_setting.way}")
+            lines.get(cost_setting, costs.run)
+            bar.update()
+
+
+def again(lines: Lines, number: int) -> bool:
+    """Whether the run of a line gives the same record once more."""
+    before = lines.record(number)
+    if "table" in before:
+        after = costs.run(costs.CostSetting(*(before[name] for name in ("table", "way", "split", "epochs"))))
+    else:
+        names = ("network", "kind", "ratio", "method", "lr", "seed", "epochs", "on")
+        after = images.run(images.Setting(*(before[name] for name in names)))
+    differing = [name for name in after if after[name] != before[name]]
+    for name in after:
+        print(f"  {name:20} {before[name]}" + (f"   now {after[name]}" if name in differing else ""))
+    print("not the same: " + ", ".join(differing) if differing else f"line {number}: the same once more")
+    return not differing
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a short version, in minutes")
+    parser.add_argument("--report", action="store_true", help="only write tables and figures from the lines")
+    parser.add_argument("--again", type=int, metavar="N", help="run line N (from 1) once more and compare")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for lines, tables and figures (%(default)s)")
+    chosen = parser.parse_args(arguments)
+    lines = Lines(chosen.out / ("quick.jsonl" if chosen.quick else "runs.jsonl"))
+    if chosen.again is not None:
+        return 0 if again(lines, chosen.again) else 1
+    if not chosen.report:
+        try:
+            run_all(lines, chosen.quick)
+        except KeyboardInterrupt:
+            print(
+                f"\nstopped; {len(lines.records)} runs are in {lines.path}; the same command goes on", file=sys.stderr
+            )
+            return 130
+    print(report.write(lines, chosen.out, "quick" if chosen.quick else "full"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
