@@ -1,19 +1,23 @@
 # make lesson   the flagship lesson, on real data
+# make lessons  every lesson, with the time that it takes and the claims that it asserts
 # make test     ruff, mypy and every test
 # make test-standin   the tests again, on a GPU that is played by tests/cupy_standin
-# make clean    removes what these two made
+# make clean    removes what these made
 #
-# They need Python >= 3.10 and, the first time, the network; another interpreter: make PYTHON=python3.12 test
+# All need Python >= 3.10 and, the first time, the network; another interpreter: make PYTHON=python3.12 test
 
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: lesson test test-standin clean
+.PHONY: lesson lessons test test-standin clean
 # Two pips at once in one environment spoil it (make -j lesson test).
 .NOTPARALLEL:
 
 lesson: .venv/lessons.stamp
 	$(PY) lessons/04_gradient_share.py
+
+lessons: .venv/mpi.stamp
+	$(PY) lessons/run_all.py
 
 test: .venv/test.stamp
 	$(PY) -m ruff check .
@@ -35,6 +39,11 @@ test-standin: .venv/test.stamp
 	$(PY) -m pip install -e '.[test]'
 	touch .venv/lessons.stamp $@
 
+# Lesson 18 runs on two MPI processes.
+.venv/mpi.stamp: .venv/made.stamp setup.cfg pyproject.toml
+	$(PY) -m pip install -e '.[lessons,mpi]'
+	touch .venv/lessons.stamp $@
+
 # An environment of the reader's own is used as it is, if it has pip. Below 21.3, which Python 3.10.0 brings, pip
 # cannot install a project without setup.py as editable.
 .venv/made.stamp:
@@ -47,5 +56,5 @@ test-standin: .venv/test.stamp
 	touch $@
 
 clean:
-	rm -rf .venv build minigrad.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build lessons/figures minigrad.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,19 +3,14 @@
 import argparse
 import ast
 import difflib
-import importlib.metadata
-import os
-import platform
+import json
 import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+from minigrad.classroom import cli as classroom
 
-from minigrad import device
-
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE")
 LESSON_PACKAGES = ("matplotlib", "sklearn", "imblearn", "tqdm")
 
 
@@ -44,7 +39,15 @@ def list_lessons() -> str:
             "No lessons here. They are scripts in the folder lessons/ of the minigrad checkout, not part of "
             "the installed package: run this command from the checkout."
         )
-    return "\n".join(f"{lesson.name[:2]}  {question(lesson)}" for lesson in lessons)
+    measured = lessons[0].with_name("times.json")  # by lessons/run_all.py --record
+    if not measured.exists():
+        return "\n".join(f"{lesson.name[:2]}  {question(lesson)}" for lesson in lessons)
+    times = json.loads(measured.read_text(encoding="utf-8"))
+    lines = []
+    for lesson in lessons:
+        seconds = times["seconds"].get(lesson.stem)
+        lines.append(f"{lesson.name[:2]}  {'' if seconds is None else f'{seconds:.0f} s':>5}  {question(lesson)}")
+    return "\n".join([*lines, f"Times on {times['machine']}."])
 
 
 def run_lesson(wanted: str) -> None:
@@ -79,87 +82,34 @@ def check_losses() -> bool:
     return ok
 
 
-def describe_blas() -> list[str]:
-    """The BLAS that NumPy was built with, and the kernel that it chose for this processor."""
-    config = np.show_config(mode="dicts")
-    blas = config.get("Build Dependencies", {}).get("blas", {})
-    lines = [f"BLAS        {blas.get('name', 'unknown')} {blas.get('version', '')}".rstrip()]
-    try:
-        from threadpoolctl import threadpool_info
-    except ModuleNotFoundError:
-        return [*lines, "  kernel    unknown: threadpoolctl, which asks it, is not installed"]
-    np.ones((2, 2)) @ np.ones((2, 2))  # some BLAS libraries are loaded at their first use
-    for pool in threadpool_info():
-        if pool["user_api"] == "blas":
-            kernel = pool.get("architecture") or "unknown"
-            lines.append(f"  kernel    {kernel}, {pool['num_threads']} threads ({pool['internal_api']})")
-            simd = config.get("SIMD Extensions", {}).get("found", [])
-            if kernel == "Haswell" and any(name.startswith(("AVX512", "X86_V4")) for name in simd):
-                lines.append(
-                    "  try       this processor has AVX-512, which that kernel does not use: set "
-                    "OPENBLAS_CORETYPE=SkylakeX before Python starts, and measure both"
-                )
-    return lines
-
-
-def installed(*names: str) -> str | None:
-    """Version and name of the first of these distributions that is installed."""
-    for name in names:
-        try:
-            return f"{importlib.metadata.version(name)} ({name})"
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
-
-
-def describe_cupy() -> str:
-    """Which CuPy is installed, and whether a GPU answers."""
-    found = installed("cupy-cuda13x", "cupy-cuda12x", "cupy")
-    if found is None:
-        return 'not installed; with an NVIDIA GPU: python -m pip install -e ".[cuda13]", or cuda12'
-    if not device.is_available():
-        return f"{found}, but {device.why_not()}"
-    memory = device.memory()
-    return f"{found}; the GPU answers, {memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GiB are free"
-
-
-def info() -> str:
-    variables = [f"  {name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ]
-    folder = Path(__file__).resolve().parent
-    return "\n".join(
-        [
-            f"minigrad    {installed('minigrad') or 'not installed'}, running from {folder}",
-            f"Python      {platform.python_version()} on {platform.system()} {platform.machine()}",
-            f"NumPy       {np.__version__}",
-            *describe_blas(),
-            f"processors  {os.cpu_count()}",
-            "environment" + ("" if variables else f"  none of {', '.join(THREAD_VARIABLES)} is set"),
-            *variables,
-            f"CuPy        {describe_cupy()}",
-        ]
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="minigrad", description="Lessons, a check of every loss, and what this machine offers."
+        prog="minigrad", description="Lessons, exercises, a check of every loss, and what this machine offers."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="lessons | lesson NN | losses | info")
-    commands.add_parser("lessons", help="list the lessons and the question that each answers")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="lessons | lesson NN | exercises | losses | info"
+    )
+    commands.add_parser("lessons", help="list the lessons: the question that each answers, and the time it takes")
     lesson = commands.add_parser("lesson", help="run one lesson")
     lesson.add_argument("lesson", metavar="NN", help="its number, 4 or 04, or its name")
     commands.add_parser(
         "losses", help="check every loss on the spot: closed form, finite differences, second order, laws"
     )
+    exercises = commands.add_parser("exercises", help="list, build, check and grade the exercises of the lessons")
+    classroom.add_arguments(exercises)
     commands.add_parser("info", help="versions, BLAS and its kernel, threads, CuPy")
     chosen = parser.parse_args(arguments)
     if chosen.command == "lessons":
         print(list_lessons())
     elif chosen.command == "lesson":
         run_lesson(chosen.lesson)
+    elif chosen.command == "exercises":
+        sys.exit(classroom.run(chosen))
     elif chosen.command == "losses":
         sys.exit(not check_losses())
     else:
+        from minigrad.info import info
+
         print(info())
 
 

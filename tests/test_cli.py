@@ -1,7 +1,7 @@
 """The command line, run as a reader runs it: in a process of its own."""
 
 import dataclasses
-import importlib.metadata
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +45,16 @@ def test_lessons_lists_each_number_with_its_question(minigrad):
     assert first == "01  Why must a forward value be kept?"
     assert second == "02  (has no docstring)"
     assert third.startswith("03  (does not parse: line 1: ")
+
+
+def test_lessons_shows_the_times_that_were_measured(minigrad):
+    times = {"machine": "a machine, 2 cores", "seconds": {"01_chain_rule": 3.6, "02_checks": 121.0}}
+    (minigrad.lessons / "times.json").write_text(json.dumps(times), encoding="utf-8")
+    first, second, third, footer = minigrad("lessons").stdout.splitlines()
+    assert first == "01    4 s  Why must a forward value be kept?"
+    assert second == "02  121 s  (has no docstring)"
+    assert third.startswith("03         (does not parse")
+    assert footer == "Times on a machine, 2 cores."
 
 
 @pytest.mark.parametrize("name", ["1", "01", "01_chain_rule"])
@@ -96,6 +106,7 @@ def test_info_names_numpy_blas_environment_and_cupy(minigrad, monkeypatch):
     assert "  kernel    " in done.stdout
     assert "  OMP_NUM_THREADS=1" in done.stdout
     assert "CuPy        " in done.stdout
+    assert "What would make it faster\n- " in done.stdout
 
 
 def test_lessons_says_where_they_are_when_there_are_none(tmp_path, monkeypatch, capsys):
@@ -103,42 +114,6 @@ def test_lessons_says_where_they_are_when_there_are_none(tmp_path, monkeypatch, 
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "minigrad" / "__main__.py"))
     cli.main(["lessons"])
     assert "run this command from the checkout" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("installed", "reason", "says"),
-    [
-        (None, None, 'not installed; with an NVIDIA GPU: python -m pip install -e ".[cuda13]", or cuda12'),
-        ("cupy-cuda12x", "", "14.0.1 (cupy-cuda12x); the GPU answers, 3.0 of 8.0 GiB are free"),
-        ("cupy-cuda13x", "there is no driver", "14.0.1 (cupy-cuda13x), but there is no driver"),
-    ],
-)
-def test_info_about_cupy(monkeypatch, installed, reason, says):
-    def version(name):
-        if name != installed:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return "14.0.1"
-
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    monkeypatch.setattr(cli.device, "why_not", lambda: reason)
-    monkeypatch.setattr(cli.device, "memory", lambda: cli.device.Memory(3 << 30, 1 << 30, 8 << 30))
-    assert cli.describe_cupy() == says
-
-
-@pytest.mark.parametrize(
-    ("kernel", "simd", "advised"),
-    [("Haswell", "X86_V4", True), ("SkylakeX", "X86_V4", False), ("Haswell", "AVX2", False)],
-)
-def test_info_advises_when_blas_leaves_avx512_unused(monkeypatch, kernel, simd, advised):
-    threadpoolctl = pytest.importorskip("threadpoolctl")
-    pool = {"user_api": "blas", "internal_api": "openblas", "architecture": kernel, "num_threads": 2}
-    monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: [pool])
-    monkeypatch.setattr(
-        np, "show_config", lambda mode: {"SIMD Extensions": {"found": [simd]}} if mode == "dicts" else None
-    )
-    lines = "\n".join(cli.describe_blas())
-    assert f"{kernel}, 2 threads (openblas)" in lines
-    assert ("OPENBLAS_CORETYPE=SkylakeX" in lines) == advised
 
 
 def test_losses_prints_every_loss_with_its_checks(minigrad):

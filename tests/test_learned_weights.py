@@ -5,12 +5,14 @@ import pytest
 
 import minigrad as mg
 from minigrad import losses, nn
+from minigrad.device import to_host
 from minigrad.learned_weights import MetaWeightNet, learn_to_reweight, meta_weight_step
 from minigrad.nn.functional_call import functional_call
+from tests.devices import ARRAY, on_device
 
 rng = np.random.default_rng(0)
-X, y = rng.normal(size=(9, 4)), rng.integers(0, 3, 9)
-X_VAL, Y_VAL = rng.normal(size=(5, 4)), rng.integers(0, 3, 5)
+X, y = on_device(rng.normal(size=(9, 4))), rng.integers(0, 3, 9)
+X_VAL, Y_VAL = on_device(rng.normal(size=(5, 4))), rng.integers(0, 3, 5)
 
 
 def double(*layers):
@@ -22,7 +24,7 @@ def mlp():
 
 
 def flat(gradients):
-    return np.concatenate([g.data.ravel() for g in gradients])
+    return np.concatenate([g.numpy().ravel() for g in gradients])
 
 
 # --- Learning to reweight
@@ -43,7 +45,7 @@ def smoothed(prediction, target, reduction):
 
 def squared(prediction, target):
     """A loss that knows no reduction: (N,) values."""
-    return np.sum((prediction - nn.functional.one_hot(target, 3)) ** 2, axis=1)
+    return np.sum((prediction - on_device(nn.functional.one_hot(target, 3))) ** 2, axis=1)
 
 
 def several_labels(prediction, target, reduction):
@@ -62,8 +64,8 @@ def test_both_methods_give_the_weights_of_the_formula(name, loss):
     positive = np.maximum([flat(mg.grad(each[i], parameters)) @ direction for i in range(9)], 0)
     for method in ("double_backward", "per_sample"):
         w = learn_to_reweight(model, loss, X, y, X_VAL, Y_VAL, method=method)
-        assert type(w) is np.ndarray
-        assert w.sum() == pytest.approx(1)
+        assert type(w) is ARRAY
+        assert float(w.sum()) == pytest.approx(1)
         np.testing.assert_allclose(w, positive / positive.sum(), rtol=0, atol=1e-10)
     assert all(p.grad is None for p in parameters)
 
@@ -75,7 +77,7 @@ def test_the_weights_say_how_a_step_changes_the_validation_loss():
 
     def validation_loss_after(eps):
         model.load_state_dict(state)
-        terms = losses.cross_entropy(model(X), y, reduction="none") * eps
+        terms = losses.cross_entropy(model(X), y, reduction="none") * on_device(eps)
         for p, g in zip(model.parameters(), mg.grad(np.sum(terms), list(model.parameters())), strict=True):
             p.data -= g.data
         return losses.cross_entropy(model(X_VAL), Y_VAL).item()
@@ -99,7 +101,7 @@ def test_wrong_labels_get_less(method):
         double(nn.Linear(2, 2, rng=0)), losses.cross_entropy, points, labels, points[trusted], truth[trusted],
         method=method,
     )  # fmt: skip
-    assert w[flipped].sum() < 0.05
+    assert to_host(w)[flipped].sum() < 0.05
 
 
 @pytest.mark.parametrize("method", ["double_backward", "per_sample"])
@@ -107,7 +109,7 @@ def test_if_no_sample_helps_all_weights_are_zero(method):
     one = np.array([[1.0, 2.0, 0.0, 0.0]])
     w = learn_to_reweight(mlp(), losses.cross_entropy, one[[0, 0]], [0, 0], one, [1], method=method)
     np.testing.assert_array_equal(w, [0, 0])
-    assert losses.cross_entropy(mlp()(one[[0, 0]]), [0, 0], sample_weight=w, reduction="sum").item() == 0
+    assert losses.cross_entropy(mlp()(on_device(one[[0, 0]])), [0, 0], sample_weight=w, reduction="sum").item() == 0
 
 
 class Batch(nn.Module):
@@ -119,7 +121,7 @@ class Batch(nn.Module):
 
 def test_where_samples_interact_only_double_backward_is_exact():
     model = double(nn.Linear(4, 5, rng=0), Batch(), nn.Linear(5, 3, rng=1))
-    assert learn_to_reweight(model, losses.cross_entropy, X, y, X_VAL, Y_VAL).sum() == pytest.approx(1)
+    assert float(learn_to_reweight(model, losses.cross_entropy, X, y, X_VAL, Y_VAL).sum()) == pytest.approx(1)
     with pytest.raises(ValueError, match="per_sample_gradients: standardize"):
         learn_to_reweight(model, losses.cross_entropy, X, y, X_VAL, Y_VAL, method="per_sample")
 
@@ -207,7 +209,7 @@ def test_meta_weight_step_follows_algorithm_1():
         assert np.abs(change).max() > 0
     each = losses.cross_entropy(model(X), y, reduction="none").detach()
     np.testing.assert_array_equal(w, net(each).data)  # the new Theta
-    assert type(w) is np.ndarray
+    assert type(w) is ARRAY
     assert ((w > 0) & (w < 1)).all()
     assert all((p.data == old).all() for p, old in zip(model.parameters(), model_before, strict=True))
     assert all(p.grad is None for module in (model, net) for p in module.parameters())
@@ -218,18 +220,18 @@ def test_the_meta_gradient_passes_finite_differences():
     parameters = list(net.parameters())
     gradients = mg.grad(meta_loss(net, model), parameters)
     for p, g in zip(parameters, gradients, strict=True):
-        direction = rng.normal(size=p.shape)
+        direction = on_device(rng.normal(size=p.shape))
         sides = []
         for sign in (1, -1):
             p.data += sign * 1e-5 * direction
             sides.append(meta_loss(net, model).item())
             p.data -= sign * 1e-5 * direction
-        assert np.sum(g.data * direction) == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-5, abs=1e-10)
+        assert float(np.sum(g.data * direction)) == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-5, abs=1e-10)
 
 
 def test_a_net_that_sees_losses_with_their_graph_is_another_method():
     """Not detached, the model's virtual step also follows d V / d l: it would move to where it is weighted less."""
-    detached, attached = (np.concatenate([c.ravel() for c in taken_step(detach)]) for detach in (True, False))
+    detached, attached = (np.concatenate([to_host(c).ravel() for c in taken_step(detach)]) for detach in (True, False))
     assert np.linalg.norm(detached - attached) > 0.01 * np.linalg.norm(detached)
 
 
@@ -247,8 +249,9 @@ def test_meta_weight_net_learns_to_mistrust_large_losses():
             net, meta_optimizer, model, losses.cross_entropy, points, labels, points[trusted], truth[trusted], lr=0.5
         )  # fmt: skip
         optimizer.zero_grad()
-        losses.cross_entropy(model(points), labels, sample_weight=w).backward()
+        losses.cross_entropy(model(on_device(points)), labels, sample_weight=w).backward()
         optimizer.step()
+    w = to_host(w)
     assert w[flipped].mean() < 0.5 * w[~flipped].mean()
 
 

@@ -8,6 +8,7 @@ import pytest
 import minigrad as mg
 from minigrad import models, nn
 from minigrad.tensor import as_array
+from tests.devices import on_device
 from tests.nn.images import batch_innermost, is_batch_innermost, of_torch
 
 # name: a small one, the shape of an input
@@ -22,7 +23,7 @@ every_model = pytest.mark.parametrize("name", SMALL)
 
 def batch(name, n=6):
     rng = np.random.default_rng(0)
-    return rng.normal(size=(n, *SMALL[name][1])).astype(np.float32), np.arange(n) % 3
+    return on_device(rng.normal(size=(n, *SMALL[name][1])).astype(np.float32)), np.arange(n) % 3
 
 
 @every_model
@@ -43,7 +44,7 @@ def test_the_seed_decides_everything(name):
     X, _ = batch(name)
     first, again, other = make(0), make(0), make(1)
     np.testing.assert_array_equal(first(X).data, again(X).data)  # dropout included
-    assert not np.allclose(first.eval()(X).data, other.eval()(X).data)
+    assert not np.allclose(first.eval()(X).numpy(), other.eval()(X).numpy())
     mg.manual_seed(5)
     unseeded = make(None)
     mg.manual_seed(5)
@@ -126,7 +127,7 @@ def test_state_goes_from_one_to_another(name):
 def test_full_size(model, shape, classes, size):
     assert sum(p.size for p in model.parameters()) == size
     with mg.no_grad():
-        assert model.eval()(np.zeros((1, *shape), np.float32)).shape == (1, classes)
+        assert model.eval()(mg.zeros(1, *shape)).shape == (1, classes)
 
 
 def test_a_network_reads_as_its_table():
@@ -174,7 +175,7 @@ def test_resnet_names_are_torchvisions():
 
 
 def test_starting_values_keep_the_variance_of_deep_networks():
-    x = np.random.default_rng(0).normal(size=(4, 3, 16, 16)).astype(np.float32)
+    x = on_device(np.random.default_rng(0).normal(size=(4, 3, 16, 16)).astype(np.float32))
     for model in (models.AllCNN((16, 32), rng=0), models.ResNet10((16, 32, 64), rng=0)):
         assert 0.05 < model.eval()(x).data.std() < 5
 

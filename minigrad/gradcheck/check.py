@@ -10,10 +10,13 @@ import numpy as np
 from .compare import Tolerance
 from .examine import Examination
 from .inputs import Arguments, sort_out
+from .numeric import MACHINE
 from .report import Reason, Report
+from .structure import HINTS
 from .tasks import Pair, SecondOrder, TensorFunction
 
 RTOL = 1e-6
+SMALLEST = 1e-12  # relative step of a difference that says anything
 
 
 def check_backward(
@@ -56,13 +59,18 @@ def check_backward(
         Absolute tolerance. Default: a tenth of rtol times the gradient's largest entry, at least 1e-12. What
         rounding does to a difference is estimated and allowed for on top of both.
     labels, weights, reduction, cost_matrix, **known
-        What is known of a loss (also ``gamma=``, ``temperature=`` ...): kept in ``report.known``, where it
-        helps to name a mistake.
+        What is known of a loss at its logits, to name a mistake. Nothing of it changes the verdict.
+        `labels` are integers (N,), or (N, K) zeros and ones; `weights` one for each sample (N,) or class (K,);
+        `cost_matrix` (K, K) is C[truth, prediction]. Other numbers go by their names: ``gamma=`` of a focal loss,
+        ``temperature=``, ``lam=`` of a penalty, ``pos_weight=``, ``micro_batch=`` its size; one that a gradient
+        is off by is then called by its name. Kept in ``report.known``.
 
     Returns
     -------
     Report
-        Print it, test it (``if report:``), or call ``report.raise_on_failure()``.
+        Print it, test it (``if report:``), or call ``report.raise_on_failure()``. Its ``reasons`` say which
+        mistakes fit the evidence, likeliest first, each with a ``kind`` and a ``hint``; ``"unknown"`` where none
+        does.
 
     Raises
     ------
@@ -80,9 +88,13 @@ def check_backward(
     >>> z = np.random.default_rng(0).normal(size=(4, 3))
     >>> check_backward(softmax, backward, z).ok
     True
-    >>> report = check_backward(softmax, lambda g, z: 7 * backward(g, z), z)
+    >>> report = check_backward(softmax, lambda g, z: g * softmax(z) * (1 - softmax(z)), z)
     >>> report.ok, report.reasons[0].kind
-    (False, 'values')
+    (False, 'softmax_diagonal')
+    >>> print(report.reasons[0])
+    your gradient of input 0 (z) uses p (1 - p), the diagonal of softmax's derivative, alone: ...
+    >>> report.reasons[0].hint
+    'If one logit grows, what happens to the other probabilities?'
     """
     tolerance = Tolerance(rtol, atol)
     _valid_step(eps)
@@ -162,7 +174,7 @@ def gradcheck(
         if value not in allowed:
             raise ValueError(f"{name}={value!r}: expected {' or '.join(map(repr, allowed))}")
     tolerance = Tolerance(rtol, atol)
-    _valid_step(eps)
+    _valid_step(eps, method)
     arguments = sort_out(inputs, f)
     with TensorFunction(f, arguments) as task:
         report = Examination(task, mode, method, eps, tolerance, {}).run()
@@ -190,8 +202,8 @@ def _second_order(f: Callable, first: Arguments, report: Report, eps: float | No
         second = Examination(task, report.mode, "central", eps, tolerance, {}).run()
         if not task.same_with_graph(arguments.arrays):
             text = "the gradient with create_graph=True differs from the one without"
-            second.reasons.insert(0, Reason("create_graph", text))
-    report.reasons += [Reason(reason.kind, f"second derivative: {reason}") for reason in second.reasons]
+            second.reasons.insert(0, Reason("create_graph", text, HINTS["create_graph"]))
+    report.reasons += [reason.retold(f"second derivative: {reason}") for reason in second.reasons]
     report.checked += second.checked
     report.wrong += second.wrong
     report.failures += second.failures
@@ -200,6 +212,11 @@ def _second_order(f: Callable, first: Arguments, report: Report, eps: float | No
     report.notes += [f"second derivative: {note}" for note in second.notes]
 
 
-def _valid_step(eps: float | None) -> None:
+def _valid_step(eps: float | None, method: str = "central") -> None:
     if eps is not None and not 0 < eps < 1:
         raise ValueError(f"eps={eps}: a relative step is between 0 and 1, by default 6.1e-6")
+    if eps is not None and method == "central" and eps < SMALLEST:
+        raise ValueError(
+            f"eps={eps}: in float64 x + h is rounded to {MACHINE:.2g} of x, so that a difference over a step below "
+            f"{SMALLEST} is noise; the default is 6.1e-6"
+        )

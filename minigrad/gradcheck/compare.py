@@ -42,6 +42,7 @@ class Comparison:
     slopes: Sweep
     tolerance: np.ndarray
     suspect: np.ndarray  # lines: first pass disagrees, not shown innocent
+    turning: np.ndarray  # lines: the one-sided slopes differ in the first pass
     kinked: list[int] = field(default_factory=list)
     undefined: list[int] = field(default_factory=list)
     drowned: list[int] = field(default_factory=list)
@@ -76,7 +77,7 @@ def compare(
     wrong = ~(error <= allowed + noise)
     turns = found.turn_size > 1e-3 * largest + 4 * noise
     drowned = noise > 1e-2 * np.fmax(np.abs(found.slope), np.abs(claimed))
-    result = Comparison(lines, claimed, found, allowed + noise, wrong.any(0))
+    result = Comparison(lines, claimed, found, allowed + noise, wrong.any(0), turns.any(0))
     ratio = np.where(np.isfinite(error), error, np.inf) / np.fmax(result.tolerance, TINY)
     looked = wrong | turns | drowned
     result.closest = _entry(result, names, np.where(looked, -1.0, ratio))

@@ -18,6 +18,7 @@ from .ties import compare_at_ties
 DRAWS = 2  # random cotangents: what one happens to miss the other sees
 DIRECTIONS = 3  # per input in mode "fast"
 SINGLE = 1e-2  # float32 against float64, of the largest entry: gross errors only, rounding is no mistake
+DIAGNOSED = 4096  # entries that are measured one by one where a gradient is wrong and they have not been
 SINGLE_EPS = float(np.finfo(np.float32).eps)
 
 
@@ -52,7 +53,7 @@ class Examination:
             self._numbers()
             if not evidence.structure and not evidence.failures:
                 self._single_precision()
-        report.reasons = list(dict.fromkeys(diagnose(evidence)))
+        report.reasons = list(dict.fromkeys(diagnose(evidence, self.task)))
         return report
 
     # The function
@@ -102,9 +103,11 @@ class Examination:
             reasons.append(
                 Reason("modified", "backward changed g in place: work on a copy, `g = g * m` instead of `g *= m`")
             )
+        evidence.returned.append(returned)
         usable: list[np.ndarray | None] = [None] * len(evidence.inputs)
         for i, gradient in enumerate(returned):
-            reason = malformed(gradient, evidence.names[i], evidence.inputs[i].shape, np.dtype(np.float64))
+            where, shape = evidence.positions[i], evidence.inputs[i].shape
+            reason = malformed(gradient, where, evidence.names[i], shape, np.dtype(np.float64))
             if reason is None:
                 usable[i] = np.array(gradient)
             else:
@@ -148,6 +151,8 @@ class Examination:
         evidence.recorded = self.task.recorded
         if report.mode == "full":
             self._keep(found)
+        if failures or evidence.structure:
+            self._measure_the_rest(probe, filled, lines)
         self._nothing_tested(found, evidence.structure)
 
     def _lines(self, i: int) -> list[Line]:
@@ -176,20 +181,29 @@ class Examination:
                 text = f"the measured slope there is {slope.low[0]:.6g}"
             evidence.structure.append(Reason(reason.kind, f"{reason}; {text}"))
 
+    def _measure_the_rest(self, probe: Probe, filled: list[list[np.ndarray]], compared: list[Line]) -> None:
+        """For the diagnosis of a wrong gradient: the slopes of entries that were not compared one by one."""
+        inputs = self.evidence.inputs
+        done = {line.input for line in compared} if self.report.mode == "full" else set()
+        rest = [i for i in range(len(inputs)) if i not in done]
+        if rest and sum(inputs[i].size for i in rest) <= DIAGNOSED:
+            lines = [line for i in rest for line in entry_lines(inputs, i)]
+            self._keep(compare(probe, filled, lines, self.tolerance, self.evidence.names, "central", None))
+
     def _keep(self, found: Comparison) -> None:
         """Lay the slopes out in the shapes of the inputs, for the diagnosis."""
         evidence, inputs = self.evidence, self.evidence.inputs
-        numeric = [[np.full(x.shape, np.nan) for x in inputs] for _ in evidence.cotangents]
-        evidence.wrong, evidence.kinks = (
-            [np.zeros(x.shape, bool) for x in inputs],
-            [np.zeros(x.shape, bool) for x in inputs],
-        )
+        if not evidence.numeric:
+            evidence.numeric, evidence.allowed = (
+                [[np.full(x.shape, np.nan) for x in inputs] for _ in evidence.cotangents] for _ in range(2)
+            )
+            evidence.wrong, evidence.kinks = ([np.zeros(x.shape, bool) for x in inputs] for _ in range(2))
         for n, line in enumerate(found.lines):
-            for k, draw in enumerate(numeric):
-                draw[line.input][line.index] = found.slopes.slope[k, n]
+            for k in range(len(evidence.cotangents)):
+                evidence.numeric[k][line.input][line.index] = found.slopes.slope[k, n]
+                evidence.allowed[k][line.input][line.index] = found.tolerance[k, n]
             evidence.wrong[line.input][line.index] = found.suspect[n]
-            evidence.kinks[line.input][line.index] = n in found.kinked
-        evidence.numeric = numeric
+            evidence.kinks[line.input][line.index] = n in found.kinked or found.turning[n]
 
     def _nothing_tested(self, found: Comparison, structure: list[Reason]) -> None:
         """Zero equals zero: right for a constant function, but no test of the gradient."""
@@ -230,7 +244,8 @@ class Examination:
                 self.task.gradients(self.task.call_with([x.copy() for x in arrays]), g), self.task.arguments
             )
         for i, (gradient, dtype) in enumerate(zip(returned, dtypes, strict=False)):
-            reason = malformed(gradient, evidence.names[i], evidence.inputs[i].shape, dtype)
+            shape = evidence.inputs[i].shape
+            reason = malformed(gradient, evidence.positions[i], evidence.names[i], shape, dtype)
             reason = reason or self._far_from_double(i, np.asarray(gradient))
             if reason is not None:
                 reasons.append(reason)

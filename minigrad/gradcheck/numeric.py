@@ -178,7 +178,8 @@ def _ladder(line: Line, eps: float) -> np.ndarray:
     goal = max(eps * min(line.reach, 1.0), 64 * MACHINE * line.size)  # of what size the function may be at x
     if last > goal:
         rungs += int(np.ceil(np.log(last / goal) / np.log(RATIO)))
-    return representable(line.size, first * RATIO ** -np.arange(min(rungs, LONGEST), dtype=float))
+    steps = representable(line.size, first * RATIO ** -np.arange(min(rungs, LONGEST), dtype=float))
+    return steps[steps > 0]  # below x's own precision nothing moves
 
 
 def _nothing(probe: Probe) -> Slope:

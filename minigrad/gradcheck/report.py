@@ -10,17 +10,44 @@ import numpy as np
 
 
 class Reason(str):
-    """One sentence that says what is wrong. ``kind`` is its code: ``"shape"``, ``"values"``, ..."""
+    """One sentence that says what is wrong, with the numbers that show it.
+
+    Attributes
+    ----------
+    kind : str
+        The name of the mistake: ``"sign"``, ``"transpose"``, ``"shape"``, ... ``"unknown"`` where no known one fits.
+    hint : str
+        A question or a place to look, which does not give the answer away.
+    inputs : tuple of int
+        Argument numbers of the inputs whose gradients it explains. Empty where it is about no single input.
+    facts : dict
+        The numbers in the sentence by name, e.g. ``{"ratio": 32.0}``.
+    """
 
     kind: str
+    hint: str
+    inputs: tuple[int, ...]
+    facts: dict[str, Any]
 
-    def __new__(cls, kind: str, text: str) -> Reason:
+    def __new__(
+        cls,
+        kind: str,
+        text: str,
+        hint: str = "",
+        inputs: tuple[int, ...] = (),
+        facts: dict[str, Any] | None = None,
+    ) -> Reason:
         reason = super().__new__(cls, text)
-        reason.kind = kind
+        reason.kind, reason.hint, reason.inputs, reason.facts = kind, hint, inputs, dict(facts or {})
         return reason
 
     def __reduce__(self) -> tuple[Any, ...]:  # str's own would call __new__ with the text alone
-        return type(self), (self.kind, str(self))
+        return type(self), (self.kind, str(self), self.hint, self.inputs, self.facts)
+
+    def retold(self, text: str | None = None, hint: str | None = None) -> Reason:
+        """The same reason in other words, or with another hint."""
+        text, hint = str(self) if text is None else text, self.hint if hint is None else hint
+        return type(self)(self.kind, text, hint, self.inputs, self.facts)
 
 
 @dataclass(frozen=True)
@@ -62,8 +89,11 @@ class Evidence:
     outputs : what the forward pass gave.
     cotangents : per draw, one array for each output.
     analytic : per draw and input, the gradient under check (None where it was missing or malformed).
-    numeric : per draw and input, the differences (nan where they could not be taken). Empty in mode "fast".
-    wrong, kinks : per input, masks. Empty in mode "fast".
+    returned : per draw and input, what backward returned, malformed or not. Empty where their number is wrong.
+    numeric : per draw and input, the differences (nan where they could not be taken). Empty where an input is too
+        large to measure every entry, and where nothing is wrong in mode "fast".
+    allowed : laid out as `numeric`: how far a right gradient may be from it.
+    wrong, kinks : per input, masks: entries found wrong, and such where the slope turns. Empty as `numeric` is.
     structure : what is wrong before any number is compared: shapes, dtypes, ...
     recorded : whether the engine recorded a graph at all.
     failures : the confirmed wrong entries, worst first.
@@ -80,7 +110,9 @@ class Evidence:
     outputs: list[np.ndarray] = field(default_factory=list)
     cotangents: list[list[np.ndarray]] = field(default_factory=list)
     analytic: list[list[np.ndarray | None]] = field(default_factory=list)
+    returned: list[list[Any]] = field(default_factory=list)
     numeric: list[list[np.ndarray]] = field(default_factory=list)
+    allowed: list[list[np.ndarray]] = field(default_factory=list)
     wrong: list[np.ndarray] = field(default_factory=list)
     kinks: list[np.ndarray] = field(default_factory=list)
     structure: list[Reason] = field(default_factory=list)
@@ -97,7 +129,7 @@ class Report:
     ok : bool
         Nothing wrong was found. ``bool(report)`` is the same.
     reasons : list of Reason
-        What is wrong, likeliest first; each is a ``str`` with a ``kind``. Empty when ``ok``.
+        What is wrong, likeliest first; each is a ``str`` with a ``kind`` and a ``hint``. Empty when ``ok``.
     worst : Entry or None
         The comparison that is furthest out of (or, when ``ok``, closest to) its tolerance.
     failures : list of Entry
@@ -160,7 +192,14 @@ class Report:
         return f"{what} FAILED: {found}"
 
     def _body(self) -> list[str]:
-        lines = [f"  {n}. {reason}" for n, reason in enumerate(self.reasons, 1)]
+        lines, number, explained = [], 0, set[int]()
+        for reason in self.reasons:
+            if reason.inputs and explained.issuperset(reason.inputs):
+                lines.append(f"     or: {reason}")
+            else:
+                number += 1
+                lines.append(f"  {number}. {reason}")
+            explained.update(reason.inputs)
         shown = self.failures[:5]
         if shown:
             lines.append("  worst (each is the slope of sum(c * output) for a random c):")

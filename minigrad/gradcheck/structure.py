@@ -10,6 +10,22 @@ from ..tensor import Tensor
 from .inputs import Arguments
 from .report import Reason
 
+HINTS = {  # a place to look for every kind of reason that needs no slope
+    "type": "What does backward return, and what would a caller want to do with it?",
+    "count": "Count the inputs of forward and the values that backward returns.",
+    "none": "Which of the inputs can be moved by a small step? Each of those needs a gradient.",
+    "shape": "Put the shape of the input beside that of its gradient. Where do they part?",
+    "dtype": "Print the dtype after every line of backward. On which line does it change?",
+    "nonfinite": "Which operation on the way gives nan or inf: a division, a logarithm, an overflow?",
+    "modified": "Which line writes into an array that came from outside?",
+    "nondeterministic": "Call the function twice and compare. What is drawn, counted or cached inside?",
+    "undifferenced": "At which inputs does the formula have a slope at all?",
+    "independent": "Which Tensors does the function use, and which of them did you pass in?",
+    "float32": "Look for a cast, or for a constant that only float64 can hold.",
+    "domain": "For which inputs is the formula defined?",
+    "create_graph": "Does the rule look at what it is given, and do different things for Tensors and arrays?",
+}
+
 
 def by_input(returned: Any, arguments: Arguments) -> tuple[list[Any], list[Reason]]:
     """One gradient per checked input from what backward returned, and what is wrong with their number."""
@@ -30,21 +46,22 @@ def by_input(returned: Any, arguments: Arguments) -> tuple[list[Any], list[Reaso
     return [], [Reason("count", text)]
 
 
-def malformed(gradient: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Reason | None:
+def malformed(gradient: Any, position: int, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Reason | None:
     """Why `gradient` cannot be the gradient of an input of this shape and dtype; None where it can."""
+    kind = "type"
     if gradient is None:
-        return Reason("none", f"{name}: backward returned None, but this input is floating-point and needs a gradient")
-    if isinstance(gradient, Tensor):
-        return Reason("type", f"{name}: backward returned a Tensor, expected a NumPy array: return its .numpy()")
-    if not isinstance(gradient, (np.ndarray, np.generic, float)):
+        kind, text = "none", f"{name}: backward returned None, but this input is floating-point and needs a gradient"
+    elif isinstance(gradient, Tensor):
+        text = f"{name}: backward returned a Tensor, expected a NumPy array: return its .numpy()"
+    elif not isinstance(gradient, (np.ndarray, np.generic, float)):
         text = f"{name}: backward returned a {type(gradient).__name__}, expected an array of shape {shape}"
-        return Reason("type", text)
-    array = np.asarray(gradient)
-    if array.shape != shape:
-        return Reason("shape", f"{name} has shape {shape}, its gradient {array.shape}{_shape_hint(array.shape, shape)}")
-    if array.dtype != dtype:
-        return Reason("dtype", f"{name} is {dtype}, its gradient {array.dtype}: {_dtype_hint(array.dtype, dtype)}")
-    return None
+    elif (array := np.asarray(gradient)).shape != shape:
+        kind, text = "shape", f"{name} has shape {shape}, its gradient {array.shape}{_shape_hint(array.shape, shape)}"
+    elif array.dtype != dtype:
+        kind, text = "dtype", f"{name} is {dtype}, its gradient {array.dtype}: {_dtype_hint(array.dtype, dtype)}"
+    else:
+        return None
+    return Reason(kind, text, inputs=(position,))
 
 
 def _shape_hint(got: tuple[int, ...], expected: tuple[int, ...]) -> str:

@@ -125,10 +125,10 @@ class Optimizer:
     def step(self) -> None:
         """Change every parameter that has a gradient."""
         for group, blocks in zip(self.param_groups, self._blocks, strict=True):
-            settings = {name: value for name, value in group.items() if name != "params"}
+            settings = {name: plain_numbers(value) for name, value in group.items() if name != "params"}
             lr: Any = settings.get("lr")
             for block in blocks:
-                rates = block.per_entry(lr) if hasattr(lr, "__len__") and np.ndim(lr) else None
+                rates = block.per_entry(lr) if isinstance(lr, tuple) else None
                 for span, t in block.pieces():
                     if rates is not None:
                         settings["lr"] = rates[span]

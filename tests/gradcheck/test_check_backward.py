@@ -163,17 +163,20 @@ STATEMENTS = {  # backward of x**2, x of shape (2, 3): the kind of the reason, a
     "a Tensor": (lambda g, x: mg.Tensor(2 * g * x), "type", "returned a Tensor, expected a NumPy array"),
     "words": (lambda g, x: "2x", "type", "returned a str, expected an array of shape (2, 3)"),
     "None": (lambda g, x: None, "none", "returned None, but this input is floating-point"),
-    "transposed": (lambda g, x: (2 * g * x).T, "shape", "has shape (2, 3), its gradient (3, 2): transposed?"),
+    "transposed": (lambda g, x: (2 * g * x).T, "transpose", "its shape is (2, 3), the gradient's (3, 2)"),
     "one row": (lambda g, x: (2 * g * x)[:1], "shape", "gradient (1, 3): a gradient has its input's shape exactly"),
-    "extra axis": (lambda g, x: (2 * g * x)[None], "shape", "gradient (1, 2, 3): sum over the axes"),
+    "extra axis": (lambda g, x: (2 * g * x)[None], "kept_dims", "gradient (1, 2, 3): they differ in axes of length 1"),
     "float32": (lambda g, x: (2 * g * x).astype(np.float32), "dtype", "is float64, its gradient float32: rounding"),
     "integers": (lambda g, x: (2 * g * x).astype(int), "dtype", "an integer array cuts fractions off"),
     "nan": (lambda g, x: np.where(x == x[1, 2], np.nan, 2 * g * x), "nonfinite", "is nan at [1, 2] (1 of 6 entries"),
     "changes g": (_modifies_g, "modified", "backward changed g in place: work on a copy"),
     "changes x": (_modifies_x, "modified", "backward changed input 0 in place: work on a copy"),
-    "ignores g": (lambda g, x: 2 * x, "cotangent", "the same gradient whatever g is: multiply by g"),
+    "ignores g": (lambda g, x: 2 * x, "cotangent", "the same gradient of input 0 (x) whatever g is: multiply by g"),
     "random": (lambda g, x: g * x * np.random.random(), "nondeterministic", "two backward passes on the same inputs"),
-    "wrong": (lambda g, x: 3 * g * x, "values", "(analytic / numeric = 1.5)"),
+    "half too much": (lambda g, x: 3 * g * x, "factor", "is 1.5 x the measured one, everywhere. It is no size"),
+    "wrong": (lambda g, x: 2 * g * np.cos(x), "unknown", "no known mistake fits"),
+    "fewer rows": (lambda g, x: g[:1, :2], "shape", "gradient (1, 2): a gradient has its input's shape exactly"),
+    "more": (lambda g, x: np.ones((3, 3)), "shape", "gradient (3, 3): sum over the axes"),
 }
 
 
@@ -319,7 +322,9 @@ def test_the_report_names_the_worst_entry():
 def test_the_report_survives_copies():
     report = check_backward(draw_free_square, draw_free_wrong, draw(2))
     for twin in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):
-        assert twin.reasons[0].kind == "values"
+        assert twin.reasons == report.reasons
+        assert twin.reasons[0].kind == "factor"
+        assert vars(twin.reasons[0]) == vars(report.reasons[0])
         assert str(twin) == str(report)
     error = pickle.loads(pickle.dumps(GradcheckError(report)))
     assert str(error.report) == str(report)

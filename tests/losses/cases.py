@@ -30,4 +30,4 @@ def gradient(loss, z, *args, **options):
     z = mg.tensor(z, requires_grad=True)
     value = loss(z, *args, **options)
     value.backward(np.ones(value.shape))
-    return value.data, z.grad.data
+    return value.numpy(), z.grad.numpy()

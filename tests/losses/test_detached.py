@@ -17,7 +17,7 @@ W = RNG.uniform(0.5, 2.5, 40)
 def gradient(loss, z, t, **options):
     z = mg.tensor(z, requires_grad=True)
     loss(z, t, **{"reduction": "sum", **options}).backward()
-    return z.grad.data
+    return z.grad.numpy()
 
 
 # --- Influence-balanced

@@ -7,7 +7,7 @@ import minigrad as mg
 
 def batch_innermost(x):
     """The order in which our convolution leaves its results, (H, C, W, N)."""
-    return np.ascontiguousarray(x.transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)
+    return x.transpose(2, 1, 3, 0).copy(order="C").transpose(3, 1, 0, 2)
 
 
 def strided(x):

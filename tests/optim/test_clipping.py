@@ -9,6 +9,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.optim import SGD, Adam, AdamW, RMSprop, clip_grad_norm, clip_grad_value, l1_penalty, l2_penalty
+from tests.devices import on_device
 from tests.optim.parity import give, parameters_of
 
 SHAPES = [(3, 4), (), (2, 1, 2), (0, 3)]
@@ -23,7 +24,7 @@ def with_gradients(dtypes=(np.float64,), scale=1.0):
 
 
 def gradients_of(parameters):
-    return [None if p.grad is None else p.grad.data for p in parameters]
+    return [None if p.grad is None else p.grad.numpy() for p in parameters]
 
 
 # --- Clipping ----------------------------------------------------------------------------------------------------
@@ -38,7 +39,7 @@ def test_the_norm_is_that_of_all_gradients_in_a_row(limit, dtypes):
     before = [p.grad for p in parameters]
     copies = [None if g is None else g.data.copy() for g in before]
     norm = clip_grad_norm(iter(parameters), limit)
-    expected = np.linalg.norm(np.concatenate([g.ravel() for g in copies if g is not None]))
+    expected = float(np.linalg.norm(np.concatenate([g.ravel() for g in copies if g is not None])))
     assert type(norm) is float
     assert norm == pytest.approx(expected, rel=1e-6)
     for p, g, copied in zip(parameters, before, copies, strict=True):
@@ -57,7 +58,7 @@ def test_the_norm_is_that_of_all_gradients_in_a_row(limit, dtypes):
 def test_clipping_is_pytorchs(kind, limit):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: the comparison needs it as the other side")
     parameters = with_gradients((np.float32, np.float64))
-    others = [torch.nn.Parameter(torch.tensor(p.data)) for p in parameters]
+    others = [torch.nn.Parameter(torch.tensor(p.numpy())) for p in parameters]
     for q, g in zip(others, gradients_of(parameters), strict=True):
         q.grad = None if g is None else torch.tensor(g)
     if kind == "norm":
@@ -137,14 +138,14 @@ def test_value_and_gradient(penalty, value, slope, dtypes):
         p.grad = None
     parameters[0].data[0, 0] = 0  # a kink of |p|
     total = penalty(iter(parameters), 0.3)
-    assert total.item() == pytest.approx(0.3 * sum(value(p.data).sum() for p in parameters), rel=1e-6)
+    assert total.item() == pytest.approx(0.3 * sum(value(p.numpy()).sum() for p in parameters), rel=1e-6)
     total.backward()
     for p in parameters:
         np.testing.assert_allclose(p.grad.data, 0.3 * slope(p.data), rtol=1e-6)
         assert p.grad.dtype == p.dtype
 
 
-X, Y = np.random.default_rng(1).normal(size=(12, 3)).astype(np.float32), np.arange(12) % 2
+X, Y = on_device(np.random.default_rng(1).normal(size=(12, 3)).astype(np.float32)), np.arange(12) % 2
 
 
 def trained(make, lam=0.0, sample_weight=None, reduction="mean", **settings):
@@ -155,7 +156,7 @@ def trained(make, lam=0.0, sample_weight=None, reduction="mean", **settings):
         loss = mg.losses.cross_entropy(model(X), Y, sample_weight=sample_weight, reduction=reduction)
         (loss + l2_penalty(model.parameters(), lam)).backward()
         optimizer.step()
-    return np.concatenate([p.data.ravel() for p in model.parameters()])
+    return np.concatenate([p.numpy().ravel() for p in model.parameters()])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.optim import SGD, Adam, AdamW, RMSprop
+from tests import devices
+from tests.devices import on_device
 from tests.optim.parity import DTYPES, PATTERNS, RULES, beside_pytorch, give, gradients, parameters_of, starts
 
 # --- The update rules --------------------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ def test_groups_have_settings_of_their_own():
     optimizer = SGD([{"params": [a]}, {"params": b, "lr": 0.5, "weight_decay": 0.1}, {"params": iter([c])}], lr=0.1)
     give([a, b, c], [np.ones(2)] * 3)
     optimizer.step()
-    np.testing.assert_allclose([a.data[0], b.data[0], c.data[0]], [0.9, 1 - 0.5 * 1.1, 0.9])
+    np.testing.assert_allclose([p.numpy()[0] for p in (a, b, c)], [0.9, 1 - 0.5 * 1.1, 0.9])
 
 
 def test_a_changed_setting_counts_from_the_next_step():
@@ -118,7 +120,7 @@ def test_an_optimizer_of_ones_own():
 
 # --- Life with a model -------------------------------------------------------------------------------------------
 
-X = np.random.default_rng(2).normal(size=(8, 3)).astype(np.float32)
+X = on_device(np.random.default_rng(2).normal(size=(8, 3)).astype(np.float32))
 Y = np.arange(8) % 2
 
 
@@ -225,13 +227,13 @@ def test_a_parameter_that_is_no_longer_what_it_was(change, make):
     model = model_of()
     optimizer = make(model)
     change(model)
-    message = r"made for a parameter of \(shape, dtype, device\) \(\(5, 3\), 'float32', 'cpu'\), which is now \(\("
+    message = rf"made for a parameter of \(shape, dtype, device\) \(\(5, 3\), 'float32', '{devices.NAME}'\), which is now \(\("
     with pytest.raises(ValueError, match=message + r".*make the optimiser after model.to\(\) and model.astype\(\)"):
         optimizer.step()
 
 
 def replace(p):
-    p.data = np.zeros((1, 3), np.float32)
+    p.data = on_device(np.zeros((1, 3), np.float32))
 
 
 # --- State -------------------------------------------------------------------------------------------------------
@@ -417,7 +419,7 @@ def test_messages(call, error, message):
     assert W.data is before  # a refused optimiser has not touched the parameters
 
 
-GOOD, OTHER = np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
+GOOD, OTHER = on_device(np.zeros((2, 3), np.float32)), on_device(np.zeros(2, np.float32))
 
 
 @pytest.mark.parametrize("steps", [0, 2])
@@ -435,12 +437,12 @@ GOOD, OTHER = np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
         (
             mg.Tensor(GOOD[:, :2]),
             ValueError,
-            "p.grad must be like its parameter, of (shape, dtype, device) ((2, 3), 'float32', 'cpu'), "
-            "got ((2, 2), 'float32', 'cpu')",
+            f"p.grad must be like its parameter, of (shape, dtype, device) ((2, 3), 'float32', '{devices.NAME}'), "
+            f"got ((2, 2), 'float32', '{devices.NAME}')",
         ),
-        (mg.Tensor(GOOD[:1]), ValueError, "got ((1, 3), 'float32', 'cpu')"),
-        (mg.Tensor(GOOD[0, :1]), ValueError, "got ((1,), 'float32', 'cpu')"),
-        (mg.Tensor(GOOD * 1j), ValueError, "got ((2, 3), 'complex64', 'cpu')"),
+        (mg.Tensor(GOOD[:1]), ValueError, f"got ((1, 3), 'float32', '{devices.NAME}')"),
+        (mg.Tensor(GOOD[0, :1]), ValueError, f"got ((1,), 'float32', '{devices.NAME}')"),
+        (mg.Tensor(GOOD * 1j), ValueError, f"got ((2, 3), 'complex64', '{devices.NAME}')"),
     ],
     ids=["array", "NumPy scalar", "float", "a column less", "one row", "one number", "complex"],
 )
@@ -461,7 +463,7 @@ def test_a_transposed_gradient_is_noticed_at_the_first_step(make):
     optimizer = make(model)
     before = pickle.dumps((model.state_dict(), optimizer.state_dict()))
     model.weight.grad, model.bias.grad = mg.Tensor(GOOD.T), mg.Tensor(OTHER)
-    with pytest.raises(ValueError, match=re.escape("got ((3, 2), 'float32', 'cpu')")):
+    with pytest.raises(ValueError, match=re.escape(f"got ((3, 2), 'float32', '{devices.NAME}')")):
         optimizer.step()
     assert pickle.dumps((model.state_dict(), optimizer.state_dict())) == before
 

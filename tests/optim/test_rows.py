@@ -9,10 +9,11 @@ import minigrad as mg
 from minigrad import nn
 from minigrad.losses import binary_cross_entropy, cross_entropy
 from minigrad.optim import SGD, Adam, AdamW, RMSprop
+from tests.devices import on_device
 from tests.optim.parity import give, parameters_of
 
 RNG = np.random.default_rng(3)
-X = RNG.normal(size=(40, 4))
+X = on_device(RNG.normal(size=(40, 4)))
 LABELS = RNG.integers(0, 3, size=40)
 T = np.eye(3)[LABELS]
 V = np.array([0.5, 1.0, 4.0])
@@ -39,7 +40,7 @@ def trained(make, loss, target, steps, *, depth=1, rates=None, class_weight=None
         optimizer.zero_grad()
         loss(model(X), target, class_weight=class_weight).backward()
         optimizer.step()
-    return [np.concatenate([p.data.ravel() for p in layer.parameters()]) for layer in model]
+    return [np.concatenate([p.numpy().ravel() for p in layer.parameters()]) for layer in model]
 
 
 @pytest.mark.parametrize("settings", [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}], ids=str)
@@ -117,7 +118,7 @@ def test_rates_per_row_are_optimisers_per_row(make, missing, dtypes):
             others[k].step()
     for i, p in enumerate(together):
         assert p.dtype == arrays[i].dtype
-        np.testing.assert_allclose(p.data, [parameters[i].data for parameters in apart], rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(p.data, [parameters[i].numpy() for parameters in apart], rtol=1e-6, atol=1e-7)
 
 
 def test_rates_that_no_longer_fit():

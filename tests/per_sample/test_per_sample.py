@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 import minigrad as mg
 from minigrad import losses, nn, per_sample
 from minigrad.autograd import _youngest_first
+from minigrad.device import to_host
 from minigrad.graph import RULES
 from minigrad.nn import functional as F
+from tests.devices import ARRAY, on_device
 
 N = 4
 
@@ -20,9 +22,9 @@ N = 4
 def loop(model, loss, X, y):
     """The oracle: one backward pass for each sample."""
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    values = loss(model(X), y)
+    values = loss(model(on_device(X)), y)
     rows = [mg.grad(np.sum(values[i]), list(parameters.values())) for i in range(len(values))]
-    return {name: np.stack([row[k].data for row in rows]) for k, name in enumerate(parameters)}
+    return {name: np.stack([row[k].numpy() for row in rows]) for k, name in enumerate(parameters)}
 
 
 def assert_exact(model, loss, X, y, rtol=1e-12):
@@ -30,7 +32,7 @@ def assert_exact(model, loss, X, y, rtol=1e-12):
     expected = loop(model, partial(loss, reduction="none") if loss in LOSSES else loss, X, y)
     assert list(found) == list(expected)
     for name, gradient in expected.items():
-        assert type(found[name]) is np.ndarray
+        assert type(found[name]) is ARRAY
         assert found[name].dtype == gradient.dtype
         np.testing.assert_allclose(found[name], gradient, rtol=rtol, atol=rtol, err_msg=name)
     return found
@@ -53,7 +55,7 @@ def mlp(sizes=(5, 7, 3), dtype=np.float64, seed=0):
 def values(prediction, _y):
     """A loss of any prediction (N, ...): a different smooth number for every entry, summed."""
     flat = prediction.reshape((len(prediction), math.prod(prediction.shape[1:])))
-    return np.sum(np.sin(flat) * np.arange(1, flat.shape[1] + 1), axis=1)
+    return np.sum(np.sin(flat) * on_device(np.arange(1, flat.shape[1] + 1)), axis=1)
 
 
 class Model(nn.Module):
@@ -71,7 +73,7 @@ class Model(nn.Module):
 
 
 def inputs(*shape, seed=1):
-    return mg.tensor(np.random.default_rng(seed).normal(size=shape)).data  # where the model is
+    return on_device(np.random.default_rng(seed).normal(size=shape))
 
 
 # --- Models and losses
@@ -138,7 +140,7 @@ MODELS = {
     "one number per sample": (Model(lambda m, x: x.sum(axis=1) * np.exp(m.p), (N,)), (N, 3)),
     "one row per sample": (Model(lambda m, x: np.tanh(x) * m.p + m.p.T, (N, N)), (N, N)),
     "weight norm": (Model(lambda m, x: x @ (m.p / np.linalg.norm(m.p, axis=0)), (4, 4)), (N, 4)),
-    "masked weight": (Model(lambda m, x: x @ np.where(np.eye(4) > 0, m.p, 0), (4, 4)), (N, 4)),
+    "masked weight": (Model(lambda m, x: x @ np.where(mg.eye(4) > 0, m.p, 0), (4, 4)), (N, 4)),
     "rotation": (Model(lambda m, x: x @ np.linalg.inv(m.p), (3, 3)), (N, 3)),
     "parameters stacked": (Model(lambda m, x: x @ np.stack([m.p, m.q], axis=1), (3,), (3,)), (N, 3)),
     "convolution": (nn.Sequential(nn.Conv2d(4, 3, (2, 3), rng=0), nn.Tanh(), nn.Conv2d(3, 2, 2, rng=1)), (N, 4, 5, 6)),
@@ -213,7 +215,7 @@ OPERATIONS = {
     "triu": lambda h: np.triu(h[:, 0], k=1),
     "prod": lambda h: np.prod(h, axis=2),
     "cumprod": lambda h: np.cumprod(h, axis=2),
-    "inv": lambda h: np.linalg.inv(h + 5 * np.eye(N)),
+    "inv": lambda h: np.linalg.inv(h + 5 * mg.eye(N)),
     "det": lambda h: np.linalg.det(h),
     "layer_norm": lambda h: F.layer_norm(h, (N, N)),
     "swapaxes": lambda h: np.swapaxes(h, 1, -1),
@@ -225,7 +227,7 @@ OPERATIONS = {
     "concatenate": lambda h: np.concatenate([h, np.sin(h)], axis=1),
     "matmul": lambda h: h @ np.tanh(h),
     "einsum": lambda h: np.einsum("nij,njk->nik", h, h),
-    "linear": lambda h: F.linear(h, np.ones((2, N))),
+    "linear": lambda h: F.linear(h, on_device(np.ones((2, N)))),
     "basic index": lambda h: h[:, 1, ::2],
     "index from the end": lambda h: h[..., 0],
     "new axis": lambda h: h[:, None, [0, 0, 2]],
@@ -282,9 +284,9 @@ MIXING = {
     "mean, then squeezed": (lambda h: h - np.squeeze(np.mean(h, axis=0, keepdims=True), 0), "mean"),
     "scaled by a function of the mean": (lambda h: h * np.exp(np.mean(h)), "mean"),
     "merged axes": (lambda h: h.reshape((N * N, N)).reshape((N, N, N)), "reshape"),
-    "samples as a weight": (lambda h: np.ones((N, N)) @ h[:, 0], "matmul"),
-    "vector @ samples": (lambda h: np.ones(N) @ h[:, 0], "matmul"),
-    "inverse of the batch": (lambda h: np.linalg.inv(h[:, 0] + 5 * np.eye(N)), "inv"),
+    "samples as a weight": (lambda h: on_device(np.ones((N, N))) @ h[:, 0], "matmul"),
+    "vector @ samples": (lambda h: on_device(np.ones(N)) @ h[:, 0], "matmul"),
+    "inverse of the batch": (lambda h: np.linalg.inv(h[:, 0] + 5 * mg.eye(N)), "inv"),
     "diagonal": (lambda h: np.diag(h[:, 0, 0]), "scatter"),
 }  # fmt: skip
 
@@ -351,7 +353,7 @@ def test_the_gradient_of_a_weighted_loss_is_the_weighted_sum(reduction):
     gradients = mg.per_sample_gradients(model, losses.cross_entropy, X, y)
     inside = mg.per_sample_gradients(model, partial(losses.cross_entropy, **weights), X, y)
     for name, p in model.named_parameters():
-        by_hand = np.tensordot(w, gradients[name], 1) / divisor
+        by_hand = np.tensordot(w, to_host(gradients[name]), 1) / divisor
         np.testing.assert_allclose(by_hand, p.grad.data, rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(inside[name].sum(axis=0) / divisor, p.grad.data, rtol=1e-12, atol=1e-15)
 
@@ -359,7 +361,7 @@ def test_the_gradient_of_a_weighted_loss_is_the_weighted_sum(reduction):
 @pytest.mark.parametrize("reduction", ["sum", "mean", "weighted_mean", 7.0])
 def test_the_derivative_by_a_weight_is_the_loss_of_the_sample(reduction):
     rng = np.random.default_rng(0)
-    z, y = rng.normal(size=(6, 3)), rng.integers(0, 3, 6)
+    z, y = on_device(rng.normal(size=(6, 3))), rng.integers(0, 3, 6)
     w = mg.tensor(rng.random(6), requires_grad=True)
     L = losses.cross_entropy(z, y, sample_weight=w, reduction=reduction)
     each = losses.cross_entropy(z, y, reduction="none")

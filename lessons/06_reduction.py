@@ -1,0 +1,275 @@
+"""You gave a rare class 99 times the weight of the others: does it get it?
+
+That depends on what the sum of weighted losses is divided by. Training works through batches of B samples, and each
+batch is reduced to one number. There are four habits, all in use, two of them called "mean":
+
+    "sum"            sum_i w_i l_i                        l_i  loss of sample i of the batch
+    "mean"           sum_i w_i l_i / N                    w_i  its weight
+    "weighted_mean"  sum_i w_i l_i / sum_i w_i            N    number of samples of the batch
+    a number D       sum_i w_i l_i / D                    D    a divisor of your own, the same for every batch
+
+The third one is the trap. A batch that holds a heavy sample has a large sum of weights, and is divided by it: the
+weight is taken back where it was given. In a batch of one, w l / w = l: nothing is left. We measure what is left at
+each batch size, what it does to a classifier, and then cut one batch into pieces without changing its gradient.
+
+The picture: on the left the ratio of weights that arrives at two classes, against the batch size: 99 at every size with
+"mean", and with "weighted_mean" a curve that climbs from 1 (dots are measured, lines computed). On the right what comes
+of it: with "weighted_mean" and small batches, the classifier finds nothing of the rare class.
+"""
+
+# %%
+import numpy as np
+import plotting
+import realdata
+from tqdm import tqdm
+
+import minigrad as mg
+
+SEEDS = range(5)
+SIZES = (1, 4, 16, 64, 900)  # samples in a batch; 900 is the whole training set
+REDUCTIONS = ("mean", "weighted_mean")
+
+# %% [markdown]
+# ## The data
+# "Is it a zero?", with 9 zeros and 891 other digits for training: 1 : 99. The test set keeps its own mixture. Images
+# are scaled to length 1. `balanced` weights give both classes the same total: 50 for a zero, 50/99 for another digit.
+
+# %%
+X_all, y_all, X_test, y_test, data_name = realdata.handwritten()
+X_test, y_test = X_test[:2000], y_test[:2000] == 0
+
+
+def flat(images):
+    pixels = images.reshape(len(images), -1)
+    return pixels / np.linalg.norm(pixels, axis=1, keepdims=True)
+
+
+def one_to_99(seed):
+    """900 training images as rows, and 1 where it is a zero."""
+    rng = np.random.default_rng(seed)
+    zeros, others = np.flatnonzero(y_all == 0), np.flatnonzero(y_all != 0)
+    rows = np.concatenate([rng.choice(zeros, 9, replace=False), rng.choice(others, 891, replace=False)])
+    return flat(X_all[rows]), (y_all[rows] == 0).astype(int)
+
+
+# %% [markdown]
+# ## What is left of a weight
+# Lesson 5 showed where a weight goes: row i of dL/dz is (w_i / D) (p_i - y_i). So the gradient itself tells the weight
+# that a sample really got: divide its row by p_i - y_i, and multiply by B. We do that for every sample in up to 20
+# epochs of shuffled batches, and compare the classes. `mg.weighting.report` computes the same number exactly, for
+# batches drawn with replacement: 1, 7.7, 26.9 and 64.9 for batches of 1, 8, 32 and 128. (Ours are shuffled, so each
+# epoch has all nine zeros, and the whole set is one batch; that is why a large batch keeps a little more.)
+
+
+# %%
+def effective_ratio(y, class_weight, batch_size, reduction, rng):
+    """Mean weight that the zeros really got, by that of the others."""
+    got = np.zeros(2)
+    for _ in range(min(batch_size, 20)):
+        for (labels,) in mg.data.batches(y, batch_size=batch_size, rng=rng):
+            z = mg.tensor(rng.normal(size=len(labels)), requires_grad=True)  # any logits will do
+            L = mg.losses.binary_cross_entropy(z, labels, class_weight=class_weight, reduction=reduction)
+            row = mg.grad(L, z).numpy()
+            w = len(labels) * row / (1 / (1 + np.exp(-z.numpy())) - labels)  # B (w_i / D) (p_i - y_i) / (p_i - y_i)
+            got += np.bincount(labels, w, minlength=2)
+    return (got[1] / np.sum(y == 1)) / (got[0] / np.sum(y == 0))
+
+
+measured = np.zeros((len(SEEDS), len(REDUCTIONS), len(SIZES)))
+for i, seed in enumerate(tqdm(SEEDS, desc="measuring", unit=" seeds")):
+    _, y_train = one_to_99(seed)
+    balanced = mg.weighting.balanced(y_train)
+    for r, reduction in enumerate(REDUCTIONS):
+        for b, size in enumerate(SIZES):
+            measured[i, r, b] = effective_ratio(y_train, balanced, size, reduction, np.random.default_rng(seed))
+grid = np.unique(np.geomspace(1, 256, 40).astype(int))
+exact = np.array([mg.weighting.report(balanced, int(size), y=y_train).effective_ratio for size in grid])
+exact_at_sizes = np.array([mg.weighting.report(balanced, size, y=y_train).effective_ratio for size in SIZES])
+quoted = [mg.weighting.report(balanced, size, y=y_train).effective_ratio for size in (1, 8, 32, 128)]
+
+# %% [markdown]
+# ## Does it matter?
+# Logistic regression with these weights, paired: the same images, start and order of batches for both reductions. A
+# larger batch takes fewer steps, so its learning rate is larger in proportion; the whole set at once takes as many
+# steps as batches of 64, at their rate.
+
+
+# %%
+def recall_of_zeros(X, y, batch_size, reduction, seed):
+    mg.manual_seed(seed)
+    model = mg.nn.Linear(X.shape[1], 1)
+    optimizer = mg.optim.SGD(model.parameters(), lr=0.02 * min(batch_size, 64))
+    weights = mg.weighting.balanced(y)
+    batches = mg.data.batches(X, y, batch_size=batch_size, drop_last=True, rng=np.random.default_rng(seed))
+    for _ in range(70 if batch_size == 900 else 5):
+        for X_batch, y_batch in batches:
+            optimizer.zero_grad()
+            z = model(X_batch)[:, 0]
+            mg.losses.binary_cross_entropy(z, y_batch, class_weight=weights, reduction=reduction).backward()
+            optimizer.step()
+    found = model(flat(X_test)).numpy()[:, 0] > 0
+    return found[y_test].mean(), found[~y_test].mean()
+
+
+recall = np.zeros((len(SEEDS), len(REDUCTIONS), len(SIZES)))
+alarms = np.zeros_like(recall)  # share of the other digits that are taken for a zero
+for i, seed in enumerate(tqdm(SEEDS, desc="training", unit=" seeds")):
+    X_train, y_train = one_to_99(seed)
+    for r, reduction in enumerate(REDUCTIONS):
+        for b, size in enumerate(SIZES):
+            recall[i, r, b], alarms[i, r, b] = recall_of_zeros(X_train, y_train, size, reduction, seed)
+print(f"{data_name}, 9 zeros among 900; mean over {len(SEEDS)} seeds (recall: ± standard deviation)")
+print("batch    ratio that was got: mean   weighted_mean   exact    recall: mean    weighted_mean")
+for b, size in enumerate(SIZES):
+    ratios = f"{measured[:, 0, b].mean():20.1f} {measured[:, 1, b].mean():15.1f} {exact_at_sizes[b]:7.1f}"
+    recalls = [f"{recall[:, r, b].mean():.2f} ± {recall[:, r, b].std(ddof=1):.2f}" for r in (0, 1)]
+    print(f"{size:5} {ratios}        {recalls[0]}     {recalls[1]}")
+print(
+    f"others taken for a zero: mean {alarms[:, 0].max():.1%} at most, weighted_mean {alarms[:, 1].max():.1%} at most\n"
+)
+
+# %% [markdown]
+# The last line of the table agrees for both: balanced weights sum to N, so on the whole set "mean" and "weighted_mean"
+# divide by the same number, and a check there cannot tell them apart. The small batches can.
+#
+# ## One batch in pieces
+# If a batch of 64 does not fit into memory, compute it in pieces ("micro-batches") and add up the gradients before the
+# step: *gradient accumulation*. Each piece must be divided by what the whole batch is divided by. A mean of means is
+# not the mean of all: it is wrong if the pieces have different sums of weights, and without any weights if they have
+# different sizes. A number D, the divisor of the whole batch, is right for any pieces.
+
+# %%
+model = mg.nn.Linear(X_train.shape[1], 1)
+batch = np.random.default_rng(0).permutation(np.r_[:3, 9:70])  # 3 zeros and 61 others
+total = balanced[y_train[batch]].sum().item()  # sum_i w_i of the whole batch
+
+
+def accumulated(pieces, reduction, share=1.0):
+    """The gradients of all pieces added up, each times `share`."""
+    gradient = 0.0
+    for rows in pieces:
+        z = model(X_train[rows])[:, 0]
+        L = mg.losses.binary_cross_entropy(z, y_train[rows], class_weight=balanced, reduction=reduction)
+        gradient = gradient + share * mg.grad(L, model.weight).numpy()
+    return gradient
+
+
+def wrong_by(pieces, reduction, share, whole):
+    """Relative error of the accumulated gradient against that of the whole batch."""
+    right = accumulated([batch], whole)
+    return np.linalg.norm(accumulated(pieces, reduction, share) - right) / np.linalg.norm(right)
+
+
+print("a batch of 64 in pieces: relative error of the gradient")
+print("pieces        mean of weighted means   mean of means    D = sum w       D = N")
+errors = {}
+for name, cuts in {"4 x 16": [16, 32, 48], "30, 30, 4": [30, 60]}.items():
+    pieces = np.split(batch, cuts)
+    errors[name] = [
+        wrong_by(pieces, "weighted_mean", 1 / len(pieces), "weighted_mean"),
+        wrong_by(pieces, "mean", 1 / len(pieces), "mean"),
+        wrong_by(pieces, total, 1, "weighted_mean"),
+        wrong_by(pieces, 64, 1, "mean"),
+    ]
+    print("{:12} {:23.2f} {:15.1g} {:12.0e} {:11.0e}".format(name, *errors[name]))
+
+# %% [markdown]
+# `mg.training.fit(..., micro_batch_size=16)` does this for you, whatever the reduction.
+#
+# ## Weights of zero
+# A weight of 0 should be the same as the sample left out. With "sum", "weighted_mean" and D it is; "mean" still counts
+# it in N. And if *all* weights of a batch are 0, 0/0 is not a number: minigrad's "weighted_mean" is then 0 with a
+# gradient of 0, for a batch that was wholly weighted away has nothing to teach.
+
+# %%
+l = np.array([0.5, 1.0, 3.0])  # noqa: E741 -- three losses
+without_last = {how: mg.losses.reduce(l, [2.0, 1.0, 0.0], how).item() for how in ("sum", *REDUCTIONS)}
+left_out = {how: mg.losses.reduce(l[:2], [2.0, 1.0], how).item() for how in ("sum", *REDUCTIONS)}
+all_zero = mg.losses.reduce(l, np.zeros(3), "weighted_mean").item()
+print("\nweight 0 against the sample left out: ", end="")
+print(", ".join(f"{how} {without_last[how]:.2f} and {left_out[how]:.2f}" for how in without_last))
+print(f"all weights 0, weighted_mean: {all_zero}\n")
+
+# %% [markdown]
+# ## PyTorch's "mean"
+# Its documentation has three losses that are one and the same for two classes, and one word, "mean", for two divisors:
+#
+# | PyTorch, `reduction="mean"` | as documented | here |
+# |---|---|---|
+# | `cross_entropy(z, labels, weight=v)` | sum w l / sum w, w = v[label] | `"weighted_mean"` |
+# | `cross_entropy(z, probabilities, weight=v)`, e.g. the labels one-hot | sum w l / N | `"mean"` |
+# | `binary_cross_entropy_with_logits(z, t, weight=w)` | sum w l / N | `"mean"` |
+#
+# Rewrite a model from one form into another, and the ratio of its classes changes without a word. docs/parity.md has
+# the same for Keras (divides by N) and scikit-learn (sums). Say which one you mean.
+#
+# ## The picture
+
+# %%
+figure, (left, right) = plotting.panels(columns=2)
+LOOKS = ({"color": plotting.BLUE, "marker": "s", "ls": "-"}, {"color": plotting.ORANGE, "marker": "o", "ls": "--"})
+left.plot(grid, np.full(len(grid), 99.0), color=plotting.BLUE)
+left.plot(grid, exact, "--", color=plotting.ORANGE)
+for r, reduction in enumerate(REDUCTIONS):
+    look = {**LOOKS[r], "ls": "none"}
+    left.plot(SIZES, measured[:, r].mean(axis=0), **look, label=f'"{reduction}"')
+    shift = 1.06 if r else 1 / 1.06
+    mean, sd = recall[:, r].mean(axis=0), recall[:, r].std(axis=0, ddof=1)
+    right.errorbar(np.array(SIZES) * shift, mean, sd, capsize=3, label=f'"{reduction}"', **LOOKS[r])
+left.set(ylim=(0, 119), ylabel="ratio of weights that arrives (asked for: 99)")
+left.set_title("Divided by its weights, a batch takes them back …")
+right.set(ylim=(-0.05, 1.05), ylabel="zeros found in the test set (mean ± sd)")
+right.set_title("… and the rare class is not learned")
+for axes in (left, right):
+    axes.set(xscale="log", xlabel="samples in a batch")
+    axes.set_xticks(SIZES, [str(size) for size in SIZES])
+    axes.minorticks_off()
+left.legend(loc="center left", bbox_to_anchor=(0, 0.6))
+right.legend(loc="center left", bbox_to_anchor=(0, 0.6))
+plotting.save(figure, "06_reduction")
+
+# %% [markdown]
+# ## What we saw
+# A weight is a promise, and the divisor may take it back. With "weighted_mean" and batches of 1 or 4 the classifier
+# found no zero at all, although each had 99 times the weight of another digit; on the whole set the same words kept the
+# promise. "mean" kept it at every size, and so do "sum" and D, which divide every batch by the same number.
+
+# %%
+gap = recall[:, 0] - recall[:, 1]  # paired
+assert np.allclose(quoted, [1, 7.7, 26.9, 64.9], atol=0.06), "the numbers that the text quotes"
+assert np.allclose(measured[:, 0], 99, rtol=1e-3), "with 'mean' the ratio arrives whole, whatever the batch size"
+assert np.allclose(measured[:, 1, 0], 1, rtol=1e-3), "with 'weighted_mean' nothing is left of it in batches of one"
+assert np.allclose(measured[:, 1, -1], 99, rtol=1e-3), "and all of it in the whole set"
+assert np.allclose(measured[:, 1, 1:4].mean(axis=0), exact_at_sizes[1:4], rtol=0.1), (
+    "between as mg.weighting.report says"
+)
+assert recall[:, 1, :2].max() < 0.05, "'weighted_mean' in batches of 1 and 4: the rare class is not found, in any seed"
+assert gap[:, :2].min() > 0.3, "with 'mean' it is"
+assert gap[:, 2].mean() > 0.3, "batches of 16: much more of it"
+assert np.abs(gap[:, -1]).max() < 0.02, "the whole set: no difference"
+assert alarms.mean(axis=0).max() < 0.25, "and most other digits are still told from it"
+for weighted, _, by_sum, by_n in errors.values():
+    assert weighted > 0.05, "averaged weighted means are not the weighted mean"
+    assert max(by_sum, by_n) < 1e-4, "a common divisor is exact for any pieces"
+assert errors["4 x 16"][1] < 1e-4 < 0.05 < errors["30, 30, 4"][1], "averaged means are right for pieces of one size"
+assert without_last["weighted_mean"] == left_out["weighted_mean"], "weight 0 is the sample left out"
+assert without_last["mean"] < left_out["mean"], "but not for 'mean'"
+assert all_zero == 0.0, "and no weight at all is no loss"
+print(f"\nClaims hold over {len(SEEDS)} paired seeds:")
+arrives = ", ".join(f"{ratio:.1f} at {size}" for ratio, size in zip(measured[:, 1].mean(axis=0), SIZES, strict=True))
+gaps = ", ".join(f"{g.mean():+.2f} ± {g.std(ddof=1):.2f} at {size}" for g, size in zip(gap.T, SIZES, strict=True))
+print(f"- of a ratio of 99, 'mean' hands on 99; 'weighted_mean', by batch size, {arrives}")
+print(f"- zeros found, 'mean' minus 'weighted_mean': {gaps}")
+print(f"- the mean of weighted means is {errors['4 x 16'][0]:.0%} off, a common divisor exact to", end=" ")
+print(f"{max(max(e[2:]) for e in errors.values()):.0e}")
+
+# %% [markdown]
+# ## Try it yourself
+# 1. Print `mg.weighting.report(balanced, batch_size=32, y=y_train)` and explain each line of it to somebody.
+# 2. Use "sum" for "mean" in the training, with a learning rate that makes it the same. Which rate is it, at each size?
+# 3. Delete `drop_last=True`. The last batch of an epoch is now smaller (900 = 14 * 64 + 4), and "mean" divides by its
+#    size: what happens when a zero falls into it? Mend it with a number D.
+#
+# **Exercise of this lesson.** `lessons/exercises/06_reduction.py`: write sum, mean and weighted mean with their
+# gradients, for weights that may all be 0, and a gradient accumulation that is exact. Check it with
+# `minigrad exercises check 06_reduction.py`.
