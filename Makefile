@@ -2,6 +2,7 @@
 # make lessons  every lesson, with the time that it takes and the claims that it asserts
 # make test     ruff, mypy and every test
 # make test-standin   the tests again, on a GPU that is played by tests/cupy_standin
+# make bench    CPU, GPU and other libraries on this machine; make bench ARGS=--quick takes two minutes
 # make clean    removes what these made
 #
 # All need Python >= 3.10 and, the first time, the network; another interpreter: make PYTHON=python3.12 test
@@ -9,7 +10,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: lesson lessons test test-standin clean
+.PHONY: lesson lessons test test-standin bench clean
 # Two pips at once in one environment spoil it (make -j lesson test).
 .NOTPARALLEL:
 
@@ -29,6 +30,9 @@ test: .venv/test.stamp
 test-standin: .venv/test.stamp
 	MINIGRAD_TEST_DEVICE=standin $(PY) -m pytest tests
 
+bench: .venv/bench.stamp
+	$(PY) -m benchmarks $(ARGS)
+
 # The stamps are why a second run needs no network: pip is called only when the metadata has changed.
 .venv/lessons.stamp: .venv/made.stamp setup.cfg pyproject.toml
 	$(PY) -m pip install -e '.[lessons]'
@@ -38,6 +42,11 @@ test-standin: .venv/test.stamp
 .venv/test.stamp: .venv/made.stamp setup.cfg pyproject.toml
 	$(PY) -m pip install -e '.[test]'
 	touch .venv/lessons.stamp $@
+
+# PyTorch and the other libraries are measured where they are installed: pip install -e '.[peers]' torch
+.venv/bench.stamp: .venv/made.stamp setup.cfg pyproject.toml
+	$(PY) -m pip install -e '.[bench]'
+	touch $@
 
 # Lesson 18 runs on two MPI processes.
 .venv/mpi.stamp: .venv/made.stamp setup.cfg pyproject.toml
@@ -56,5 +65,5 @@ test-standin: .venv/test.stamp
 	touch $@
 
 clean:
-	rm -rf .venv build lessons/figures minigrad.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build lessons/figures benchmark-results minigrad.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

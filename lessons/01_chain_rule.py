@@ -13,7 +13,7 @@ for all tumours; and last, a network loses one of the values that it should have
 
 The picture: the tape for one tumour as a graph, from weight and feature on the left to the loss on the right. A box
 shows a value and, in blue, its gradient; an arrow carries the local derivative of its step. The shaded derivatives are
-made of values from the way forward: without these they cannot be known.
+made of values from the way forward: without these they cannot be known. (λ is the LAMBDA of the code.)
 """
 
 # %%
@@ -51,8 +51,12 @@ def plus(a, b):
     return Node(a.value + b.value, (a, 1.0), (b, 1.0))  # d(a + b)/da = 1
 
 
+def sigma(z):
+    return 1 / (1 + np.exp(-z))
+
+
 def sigmoid(z):
-    p = 1 / (1 + np.exp(-z.value))
+    p = sigma(z.value)
     return Node(p, (z, p * (1 - p)))  # dp/dz = p (1 - p)
 
 
@@ -66,18 +70,16 @@ def penalty(z):
 
 # %% [markdown]
 # ## One tumour
-# x is a feature (the "worst radius", standardised) of one malignant tumour, w its weight and b a constant. z = w x + b
-# is called a *logit*, p = sigmoid(z) = 1 / (1 + exp(-z)) is the probability of "malignant", and l = -log p its loss. We
-# add r = LAMBDA z^2, which keeps a classifier from being too sure. So z is used twice: two paths lead from z to L.
+# x is a feature (the "worst radius", standardised) of one malignant tumour, and w its weight. z = w x is called a
+# *logit*, p = sigmoid(z) = 1 / (1 + exp(-z)) is the probability of "malignant", and l = -log p the loss. To it we add
+# r = LAMBDA z^2, which keeps a classifier from being too sure. So z is used twice: two paths lead from z to L = l + r.
 
 # %%
 X, y = mg.data.load_breast_cancer()
 y = 1 - y  # 1 = malignant, 0 = benign
-radius = (X[:, 20] - X[:, 20].mean()) / X[:, 20].std()
 
-w, x, b = Node(0.5), Node(float(radius[y == 1][0])), Node(-0.2)
-m = times(w, x)
-z = plus(m, b)
+w, x = Node(0.5), Node(float((X[y == 1][0, 20] - X[:, 20].mean()) / X[:, 20].std()))
+z = times(w, x)
 p = sigmoid(z)
 l = minus_log(p)  # noqa: E741 -- the loss has this name in every book
 r = penalty(z)
@@ -108,56 +110,51 @@ def slope_of_w(*orders):
 
 
 def in_one_line(w):
-    z = w * x.value + b.value
+    z = w * x.value
     return np.log(1 + np.exp(-z)) + LAMBDA * z**2  # -log sigmoid(z) + LAMBDA z^2
 
 
-backwards = tape[::-1]
-found = slope_of_w([L, l, p, z, m, w, x, b, r])
-twice = slope_of_w(backwards, backwards)
-taped = slope_of_w(backwards)  # the last one: its gradients are in the picture
+found = slope_of_w([L, l, p, z, w, x, r])
+twice = slope_of_w(tape[::-1], tape[::-1])
+taped = slope_of_w(tape[::-1])  # the last one: its gradients are in the picture
 measured = (in_one_line(0.5 + 1e-5) - in_one_line(0.5 - 1e-5)) / 2e-5
 print(f"dL/dw: measured {measured:.4f}, tape {taped:.4f}; as found {found:.4f}, tape twice {twice:.4f}")
 
 # %% [markdown]
 # minigrad has a tape, too; NumPy's functions write it. Between two walks it forgets the gradients of all nodes but the
-# *leaves*: what was not computed, such as w. A second `backward()` adds the gradient to `w.grad` exactly once more. That
-# is wanted: gradients of several batches add up (lesson 6). So each step of training begins with `zero_grad()`.
+# *leaves*: what was not computed, such as w. A second `backward()` adds to theirs once more, and exactly so. That is
+# wanted: gradients of several batches add up (lesson 6). So each step of training begins with `zero_grad()`.
 
 # %%
 leaf = mg.tensor(np.float64(0.5), requires_grad=True)
 loss = in_one_line(leaf)
-walks = []
-for _ in range(2):
-    loss.backward()
-    walks.append(leaf.grad.item())
-print("minigrad: after one walk {:.4f}, after two {:.4f}".format(*walks))
+loss.backward()
+loss.backward()
+print(f"minigrad, after two walks: {leaf.grad.item():.4f}")
 
 # %% [markdown]
 # ## The picture
 
 # %%
 BOXES = {  # node: (what its box says, column, row)
-    w: ("weight $w$", 0, 2), x: ("feature $x$", 0, 0), m: ("$m = w x$", 1, 1), b: ("constant $b$", 1, -0.1),
-    z: ("$z = m + b$", 2, 1), p: (r"$p = \mathrm{sigmoid}(z)$", 3, 2), l: (r"$l = -\log p$", 4.5, 2),
-    r: (r"$r = \lambda z^2$", 3.75, 0), L: ("$L = l + r$", 5.5, 1),
+    w: ("weight $w$", 0, 2), x: ("feature $x$", 0, 0), z: ("$z = w x$", 1.2, 1), L: ("$L = l + r$", 5.1, 1),
+    p: (r"$p = \mathrm{sigmoid}(z)$", 2.4, 2), l: (r"$l = -\log p$", 4.05, 2), r: (r"$r = \lambda z^2$", 3.2, 0),
 }  # fmt: skip
-KEPT = {(m, w): "x", (m, x): "w", (p, z): "p(1-p)", (l, p): "-1/p", (r, z): r"2 \lambda z"}
-figure, axes = plotting.panels(width=9.8, height=3.8)
+KEPT = {(z, w): "x =", (z, x): "w =", (p, z): "p(1-p) =", (l, p): "-1/p =", (r, z): r"2 \lambda z ="}
+figure, axes = plotting.panels(width=9.0, height=3.8)
 for u, (name, column, row) in BOXES.items():
-    axes.text(column, row + 0.22, name, ha="center", va="center")
-    axes.text(column, row, f"{u.value:.2f}", ha="center", va="center", weight="bold")
+    axes.add_patch(plotting.plt.Rectangle((column - 0.38, row - 0.36), 0.76, 0.72, fc="none", ec=plotting.BLACK))
+    axes.text(column, row + 0.1, f"{name}\n{u.value:.2f}", ha="center", va="center", linespacing=1.4)
     axes.text(column, row - 0.22, f"grad {u.gradient:.2f}", ha="center", va="center", color=plotting.BLUE)
-    axes.add_patch(plotting.plt.Rectangle((column - 0.34, row - 0.36), 0.68, 0.72, fc="none", ec=plotting.BLACK))
     for v, local in u.edges:
-        start, end = (BOXES[v][1] + 0.35, BOXES[v][2]), (column - 0.35, row)
+        start, end = (BOXES[v][1] + 0.39, BOXES[v][2]), (column - 0.39, row)
         axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": plotting.GREY, "shrinkA": 0})
         shade = {"boxstyle": "round,pad=0.2", "fc": plotting.YELLOW if (u, v) in KEPT else "white", "ec": "none"}
-        label = f"${KEPT[u, v]} = {local:.2f}$" if (u, v) in KEPT else f"{local:.0f}"
+        label = f"${KEPT.get((u, v), '')} {local:.2f}$"
         axes.text(*np.mean([start, end], axis=0), label, ha="center", va="center", bbox=shade)
-axes.set(xlim=(-0.4, 5.9), ylim=(-0.55, 2.5))
-axes.axis("off")
+axes.set(xlim=(-0.4, 5.5), ylim=(-0.55, 2.5))
 axes.set_title("Values go right; gradients go left, times the derivative on the arrow, added where paths meet")
+axes.axis("off")
 plotting.save(figure, "01_chain_rule")
 
 # %% [markdown]
@@ -206,8 +203,8 @@ accuracy["linear, untrained"] = np.array([train_linear(LOSSES["step"], seed, epo
 # %% [markdown]
 # ## Along a path, derivatives multiply
 # A deep network has an *activation* between its layers: one more factor on every path. For a = sigmoid(z) it is
-# a (1 - a), at most 1/4; for a = tanh(z) it is 1 - a^2, at most 1; for ReLU, a = max(0, z), it is 1 or 0. All three need
-# the *result* a alone. How much of the gradient is left at the bottom of an untrained network of 2 and of 8 layers? The
+# a (1 - a), at most 1/4; for a = tanh(z) it is 1 - a^2, at most 1; for ReLU, a = max(0, z), it is 1 or 0. All need the
+# *result* a alone. How much of the gradient is left at the bottom of an untrained network of 2 and of 8 layers? The
 # table divides the length of the first layer's gradient by that of the last layer's.
 
 
@@ -215,8 +212,8 @@ accuracy["linear, untrained"] = np.array([train_linear(LOSSES["step"], seed, epo
 def reaches_bottom(activation, layers, seed):
     X_train, _, y_train, _ = split(seed)
     mg.manual_seed(seed)
-    hidden = [part for _ in range(layers - 1) for part in (mg.nn.Linear(30, 30), activation())]
-    model = mg.nn.Sequential(*hidden, mg.nn.Linear(30, 1))
+    below = [part for _ in range(layers - 1) for part in (mg.nn.Linear(30, 30), activation())]
+    model = mg.nn.Sequential(*below, mg.nn.Linear(30, 1))
     loss = mg.losses.binary_cross_entropy(model(X_train)[:, 0], y_train)
     first, last = mg.grad(loss, [model[0].weight, model[-1].weight])
     return np.linalg.norm(first.numpy()) / np.linalg.norm(last.numpy())
@@ -235,7 +232,7 @@ for name, activation in {"sigmoid": mg.nn.Sigmoid, "tanh": mg.nn.Tanh, "ReLU": m
 #
 # - the a1 that was *kept*;
 # - zeros, as if its memory had been cleared: a1 is *lost*;
-# - the a1 of the batch before, as if its memory had not been written: a1 is *old*. Its shape is right; nothing complains.
+# - the a1 of the batch before, as if it had not been stored: a1 is *old*. Its shape is right, and nothing complains.
 
 
 # %%
@@ -247,14 +244,13 @@ def train_two_layers(fate, seed, epochs=EPOCHS):
     before = np.zeros((BATCH, 16))
     for _ in range(epochs):
         for X_batch, y_batch in mg.data.batches(X_train, y_train, batch_size=BATCH, drop_last=True, rng=rng):
-            a1 = 1 / (1 + np.exp(-X_batch @ W1))
-            p = 1 / (1 + np.exp(-a1 @ w2))
+            a1 = sigma(X_batch @ W1)
             used = {"kept": a1, "lost": np.zeros_like(a1), "old": before}[fate]
-            dz = (p - y_batch) / BATCH  # dL/dz = (p - y) / N, for the mean of N losses
+            dz = (sigma(a1 @ w2) - y_batch) / BATCH  # dL/dz = (p - y) / N, for the mean of N losses
             dz1 = np.outer(dz, w2) * used * (1 - used)  # da1/dz1 = a1 (1 - a1)
             W1, w2 = W1 - LR * X_batch.T @ dz1, w2 - LR * used.T @ dz  # dL/dw2 = a1^T dL/dz
             before = a1
-    return np.mean(((1 / (1 + np.exp(-X_test @ W1))) @ w2 > 0) == y_test)
+    return np.mean((sigma(X_test @ W1) @ w2 > 0) == y_test)
 
 
 for fate in ("kept", "lost", "old"):
@@ -275,26 +271,22 @@ worse = accuracy["two layers, a1 kept"] - accuracy["two layers, a1 old"]  # pair
 # %%
 assert abs(taped - measured) < 1e-8, "the tape gives the measured slope"
 assert abs(found - measured) > 0.1, "the walk in the order of finding does not"
-assert twice / taped > 2.5, "nor do two walks, not even twice the slope"
-assert np.allclose(walks, [taped, 2 * taped]), "minigrad: the same slope, and at a second backward once more"
-assert accuracy["logistic regression"].min() > 0.93, "logistic regression learns"
-assert accuracy["perceptron"].min() > 0.88, "so does the perceptron"
+assert twice / taped > 2.5, "nor do two walks: w gets more than twice its slope"
+assert np.isclose(leaf.grad.item(), 2 * taped), "in minigrad, a second backward adds exactly once more"
+assert min(accuracy[name].min() for name in list(LOSSES)[:2]) > 0.88, "logistic regression and perceptron learn"
 assert np.array_equal(accuracy["step"], accuracy["linear, untrained"]), "the step stays where it began"
 assert reached["sigmoid"][1] < 1e-3 < 0.05 < reached["tanh"][1], "eight sigmoids let little through, eight tanhs much"
-assert accuracy["two layers, a1 kept"].min() > 0.93, "a network of two layers learns"
+assert accuracy["two layers, a1 kept"].min() > 0.9, "a network of two layers learns"
 assert np.array_equal(accuracy["two layers, a1 lost"], accuracy["two layers, untrained"]), "without a1 it does not"
 assert worse.mean() > 0.01, "with another batch's a1 it learns, but worse"
 print(f"\nClaims hold over {len(SEEDS)} seeds:")
+print(f"- dL/dw: tape, minigrad and measurement agree; in the order as found it is {found / taped:.1f} times that")
+print(f"- after a second walk it is {twice / taped:.1f} times that on our tape, exactly twice that in minigrad")
+print("- accuracy of", ", ".join(f"{name} {accuracy[name].mean():.3f}" for name in LOSSES), "(as before training)")
+print(f"- first of eight layers by last: {reached['sigmoid'][1]:.0e} for sigmoid, {reached['tanh'][1]:.2f} for tanh")
 print(
-    f"- dL/dw: tape, minigrad and measurement agree; as found it is {found / taped:.1f} times that, by two walks",
-    end=" ",
+    f"- two layers: a1 lost, as before training; a1 old, worse by {worse.mean():.3f} ± {worse.std(ddof=1):.3f} (paired)"
 )
-print(f"{twice / taped:.1f} times,\n  where minigrad adds exactly once more")
-print(f"- logistic regression {accuracy['logistic regression'].mean():.3f}, perceptron", end=" ")
-print(f"{accuracy['perceptron'].mean():.3f}; a step, or a1 lost: exactly as before training")
-through = ", ".join(f"{name} {ratios[1]:.1g}" for name, ratios in reached.items())
-print(f"- of the gradient of the last of eight layers, the first gets: {through}")
-print(f"- an old a1 costs {worse.mean():.3f} ± {worse.std(ddof=1):.3f} of accuracy (paired), and says nothing")
 
 # %% [markdown]
 # ## Try it yourself

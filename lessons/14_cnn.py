@@ -170,7 +170,7 @@ print(f"mirrored {spread(gains[:, 1], '+')}")
 # We do not rank the remedies: their order on MNIST was another than on scikit-learn's digits. (Buda et al., with whole
 # data sets, found oversampling the best in most cases.) What can be said: all of them help, and thresholding helps
 # without any training. It takes the plain network as it is, divides p_c by the class's share, and regains a good part
-# of what was lost. Shifted images helped by less than the spread; mirrored ones did harm.
+# of what was lost. Shifted images changed less than the spread; mirrored ones did harm.
 #
 # ## The picture
 

@@ -87,7 +87,7 @@ def check_cost_matrix(C: Any, k: int | None = None) -> Any:
 
 def class_counts(y: Any, num_classes: int | None = None) -> np.ndarray:
     """How many samples each class has, shape (K,); K is the largest label + 1 unless given."""
-    y = as_array(y)
+    y = devices.to_host(as_array(y))
     if y.dtype.kind not in "iu" or y.ndim != 1:
         raise TypeError(f"labels must be integers of shape (N,), got {y.dtype} of shape {y.shape}")
     if y.size and y.min() < 0:
@@ -385,7 +385,7 @@ def report(w: Any, batch_size: int, y: Any = None) -> WeightReport:
     if not weights.any():
         raise ValueError("weights are all zero: nothing would be learned")
     values, which = np.unique(weights, return_inverse=True)
-    group = which if y is None else as_array(y)
+    group = which if y is None else to_numpy(y, "labels")
     size = np.maximum(np.bincount(group), 1)
     nominal = np.bincount(group, weights) / size
     received = np.bincount(group, _received(values, np.bincount(which), batch_size)[which]) / size
@@ -413,7 +413,7 @@ def _per_sample(weights: np.ndarray, y: Any) -> np.ndarray:
         raise ValueError(
             f"weights have shape {weights.shape}, expected ({n},), one per sample, or ({len(counts)},), one per class"
         )
-    return weights[as_array(y)]
+    return weights[to_numpy(y, "labels")]
 
 
 def _received(values: np.ndarray, counts: np.ndarray, batch_size: int) -> np.ndarray:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import minigrad as mg
+from tests import devices
+from tests.devices import on_device
 
 # --- Making
 
@@ -35,7 +37,7 @@ def test_dtypes(data, dtype):
 
 
 def test_tensor_copies_and_the_constructor_does_not():
-    a = np.ones(2)
+    a = on_device(np.ones(2))
     copied, shared = mg.tensor(a), mg.Tensor(a)
     a[0] = 7
     assert copied.tolist() == [1, 1]
@@ -102,7 +104,7 @@ def test_creation(make, expected):
     t = make()
     assert t.dtype == expected.dtype
     np.testing.assert_array_equal(t.data, expected, strict=True)
-    assert t.device == "cpu"
+    assert t.device == devices.NAME
 
 
 def test_creation_with_requires_grad():
@@ -126,12 +128,14 @@ def test_random_numbers_follow_the_seed():
 
 def test_attributes():
     t = mg.tensor([[1.0, 2.0, 3.0]])
-    assert (t.shape, t.ndim, t.size, t.dtype, t.device) == ((1, 3), 2, 3, np.float32, "cpu")
+    assert (t.shape, t.ndim, t.size, t.dtype, t.device) == ((1, 3), 2, 3, np.float32, devices.NAME)
     assert t.grad is None
     assert t.is_leaf
     assert not t.requires_grad
     assert t.tolist() == [[1, 2, 3]]
-    assert t.numpy() is t.data
+    assert type(t.numpy()) is np.ndarray
+    host = t.cpu()
+    assert host.numpy() is host.data
 
 
 def test_numbers():
@@ -141,7 +145,7 @@ def test_numbers():
     assert bool(t)
     assert not mg.tensor(0.0)
     assert [10, 20, 30][mg.tensor(1)] == 20
-    assert f"{mg.tensor([1.0, 2.0])}" == "tensor([1., 2.])"
+    assert f"{mg.tensor([1.0, 2.0], device='cpu')}" == "tensor([1., 2.])"
     for several in (float, int, bool):
         with pytest.raises(ValueError, match=r"size 1|ambiguous"):
             several(mg.tensor([1.0, 2.0]))
@@ -160,12 +164,12 @@ def test_len_and_iteration_keep_the_gradient():
 
 
 REPRS = {
-    "tensor([1., 2.])": mg.tensor([1.0, 2.0]),
-    "tensor([1, 2])": mg.tensor([1, 2]),
-    "tensor(1., dtype=float64)": mg.tensor(np.float64(1)),
-    "tensor([1.], requires_grad=True)": mg.tensor([1.0], requires_grad=True),
-    "tensor([2.], made_by=add)": mg.tensor([1.0], requires_grad=True) + 1,
-    "tensor([], dtype=int8)": mg.zeros(0, dtype=np.int8),
+    "tensor([1., 2.])": mg.tensor([1.0, 2.0], device="cpu"),
+    "tensor([1, 2])": mg.tensor([1, 2], device="cpu"),
+    "tensor(1., dtype=float64)": mg.tensor(np.float64(1), device="cpu"),
+    "tensor([1.], requires_grad=True)": mg.tensor([1.0], device="cpu", requires_grad=True),
+    "tensor([2.], made_by=add)": mg.tensor([1.0], device="cpu", requires_grad=True) + 1,
+    "tensor([], dtype=int8)": mg.zeros(0, dtype=np.int8, device="cpu"),
 }
 
 
@@ -175,7 +179,7 @@ def test_repr(text, t):
 
 
 def test_arrays_from_tensors():
-    t = mg.tensor([1.0, 2.0])
+    t = mg.tensor([1.0, 2.0], device="cpu")
     assert np.asarray(t) is t.data
     copied = np.array(t)
     copied[0] = 7
@@ -239,24 +243,24 @@ def test_a_tensor_written_into_an_array():
 X = np.array([[1.5, -2.0, 3.0], [0.5, 4.0, -1.0]])
 V = np.array([2.0, 3.0, 0.5])
 OPERATORS = {
-    "+": lambda x: (x + V, V + x, x + 1, 1 + x),
-    "-": lambda x: (x - V, V - x, 1 - x, -x, +x, abs(x)),
-    "*": lambda x: (x * V, V * x, 2 * x, np.float64(2) * x),
-    "/": lambda x: (x / V, V / x, 1 / x),
-    "**": lambda x: (x**2, abs(x) ** V, V**x, 2**x),
-    "@": lambda x: (x @ V, V @ x.T, x @ x.T),
-    "% and //": lambda x: (x % 2, 7 % x, x // 2, 7 // x),
-    "comparisons": lambda x: (x < 1, x <= 1.5, x > V, x >= 0.5, x == 4, x != 4),
-    "bits": lambda x: ((x > 0) & (x < 2), (x > 0) | (x < 2), (x > 0) ^ (x < 2), ~(x > 0)),
-    "sum": lambda x: (x.sum(), x.sum(0), x.sum(axis=1, keepdims=True), x.sum(dtype=np.float64)),
-    "mean": lambda x: (x.mean(), x.mean(0), x.mean(1, keepdims=True)),
-    "extremes": lambda x: (x.max(), x.min(0), x.max(1, keepdims=True), x.argmax(), x.argmin(1), x.argsort()),
-    "products": lambda x: (x.prod(), x.prod(1), x.cumsum(), x.cumprod(1), x.dot(V), x.trace(), x.diagonal(1)),
-    "spread": lambda x: (x.var(), x.std(0), x.var(1, ddof=1), x.std(axis=1, ddof=1, keepdims=True)),
-    "shape": lambda x: (x.reshape(3, 2), x.reshape((3, 2)), x.reshape(-1), x.ravel(), x.flatten(), x[None].squeeze()),
-    "axes": lambda x: (x.T, x.mT, x.transpose(), x.transpose(1, 0), x.transpose((1, 0)), x.swapaxes(0, 1)),
-    "entries": lambda x: (x.clip(-1, 1), x.clip(max=1), x.take([0, 2], 1), x.repeat(2, 0), x.round(), x[0], x[:, ::2]),
-    "logic": lambda x: (x.any(), x.all(0), x.nonzero()[0]),
+    "+": lambda x, v: (x + v, v + x, x + 1, 1 + x),
+    "-": lambda x, v: (x - v, v - x, 1 - x, -x, +x, abs(x)),
+    "*": lambda x, v: (x * v, v * x, 2 * x, np.float64(2) * x),
+    "/": lambda x, v: (x / v, v / x, 1 / x),
+    "**": lambda x, v: (x**2, abs(x) ** v, v**x, 2**x),
+    "@": lambda x, v: (x @ v, v @ x.T, x @ x.T),
+    "% and //": lambda x, v: (x % 2, 7 % x, x // 2, 7 // x),
+    "comparisons": lambda x, v: (x < 1, x <= 1.5, x > v, x >= 0.5, x == 4, x != 4),
+    "bits": lambda x, v: ((x > 0) & (x < 2), (x > 0) | (x < 2), (x > 0) ^ (x < 2), ~(x > 0)),
+    "sum": lambda x, v: (x.sum(), x.sum(0), x.sum(axis=1, keepdims=True), x.sum(dtype=np.float64)),
+    "mean": lambda x, v: (x.mean(), x.mean(0), x.mean(1, keepdims=True)),
+    "extremes": lambda x, v: (x.max(), x.min(0), x.max(1, keepdims=True), x.argmax(), x.argmin(1), x.argsort()),
+    "products": lambda x, v: (x.prod(), x.prod(1), x.cumsum(), x.cumprod(1), x.dot(v), x.trace(), x.diagonal(1)),
+    "spread": lambda x, v: (x.var(), x.std(0), x.var(1, ddof=1), x.std(axis=1, ddof=1, keepdims=True)),
+    "shape": lambda x, v: (x.reshape(3, 2), x.reshape((3, 2)), x.reshape(-1), x.ravel(), x.flatten(), x[None].squeeze()),
+    "axes": lambda x, v: (x.T, x.mT, x.transpose(), x.transpose(1, 0), x.transpose((1, 0)), x.swapaxes(0, 1)),
+    "entries": lambda x, v: (x.clip(-1, 1), x.clip(max=1), x.take([0, 2], 1), x.repeat(2, 0), x.round(), x[0], x[:, ::2]),
+    "logic": lambda x, v: (x.any(), x.all(0), x.nonzero()[0]),
 }  # fmt: skip
 
 
@@ -264,7 +268,7 @@ OPERATORS = {
 @pytest.mark.parametrize("requires_grad", [False, True])
 def test_operators_and_methods_are_numpys(f, requires_grad):
     with np.errstate(invalid="ignore"):
-        for actual, expected in zip(f(mg.tensor(X, requires_grad=requires_grad)), f(X), strict=True):
+        for actual, expected in zip(f(mg.tensor(X, requires_grad=requires_grad), on_device(V)), f(X, V), strict=True):
             data = actual.data if isinstance(actual, mg.Tensor) else actual
             np.testing.assert_allclose(data, expected, rtol=1e-14)
             assert data.dtype == expected.dtype
@@ -273,7 +277,7 @@ def test_operators_and_methods_are_numpys(f, requires_grad):
 def test_comparisons_are_plain_bool_arrays():
     x = mg.tensor(X, requires_grad=True)
     for mask in (x > 0, x == x, np.isnan(x)):
-        assert type(mask) is np.ndarray
+        assert type(mask) is devices.ARRAY
         assert mask.dtype == np.bool_
 
 
@@ -313,7 +317,7 @@ def test_any_axes_can_be_reduced(data):
     for f in (np.sum, np.mean, np.max, np.prod, np.var, np.linalg.norm) if axis is None else (np.sum, np.mean, np.max):
         y = f(x) if f is np.linalg.norm else f(x, axis=axis, keepdims=keepdims)
         assert y.shape == (() if f is np.linalg.norm else f(x.data, axis=axis, keepdims=keepdims).shape)
-        c = np.arange(1.0, y.size + 1).reshape(y.shape)
+        c = on_device(np.arange(1.0, y.size + 1).reshape(y.shape))
         g = mg.grad(y, x, c)
         assert g.shape == shape
         if f in (np.sum, np.mean, np.max):  # homogeneous of degree one: sum(x * dy/dx) = y (Euler)

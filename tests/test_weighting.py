@@ -138,6 +138,21 @@ def test_weights_per_class_are_the_same_weights_per_sample():
     assert report([1, 2, 3, 4, 5, 6], 4, y).nominal_ratio == pytest.approx(5.5 / 2)
 
 
+@pytest.mark.parametrize(
+    "weights",
+    [
+        balanced,
+        inverse_sqrt,
+        lambda y: effective_number(y, 0.9),
+        lambda y: normalize([0.5, 3.0, 1.0], y=y),
+    ],
+    ids=["balanced", "inverse_sqrt", "effective_number", "normalize"],
+)
+def test_labels_may_be_a_tensor(weights):
+    y = np.array([0, 0, 0, 1, 2, 2])
+    np.testing.assert_array_equal(weights(mg.tensor(y)), weights(y))
+
+
 def test_labels_with_a_gap_in_the_report():
     assert report([2.0, 99.0, 1.0], 4, y=[0, 0, 2, 2]).nominal_ratio == 2
 

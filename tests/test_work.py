@@ -9,6 +9,7 @@ import pytest
 import minigrad as mg
 from benchmarks.steps import lenet, mlp
 from minigrad.tensor import as_array
+from tests.devices import on_device
 
 
 def nodes_of(loss):
@@ -43,7 +44,7 @@ def bytes_kept(loss, given):
 def network():
     problem = mlp.Problem((64, 32, 16, 10), 128)
     model = mg.models.MLP(problem.sizes, rng=0)
-    return model, problem.X, problem.y, problem.class_weight
+    return model, on_device(problem.X), problem.y, problem.class_weight
 
 
 def weighted_loss(model, X, y, w):

@@ -39,7 +39,7 @@ def correct_prior(p, old, new):
 # %%
 ### BEGIN TESTS
 def check_correct_prior(student, rng):
-    p, old, new = softmax(rng.normal(size=(5, 4))), *rng.dirichlet(np.full(4, 5), size=2)
+    p, (old, new) = softmax(rng.normal(size=(5, 4))), rng.dirichlet(np.full(4, 5), size=2)
     got = student.correct_prior(p, old, new)
     if np.shape(got) == p.shape and np.allclose(got, correct_prior(p, new, old)):
         hint = "If a class becomes more frequent, what should happen to its probability?"
@@ -79,14 +79,14 @@ def correct_logits(z, old, new):
 # %%
 ### BEGIN TESTS
 def check_correct_logits(student, rng):
-    z, old, new = rng.normal(size=(5, 4)), *rng.dirichlet(np.full(4, 5), size=2)
+    z, (old, new) = rng.normal(size=(5, 4)), rng.dirichlet(np.full(4, 5), size=2)
     got = student.correct_logits(z, old, new)
     if np.shape(got) == z.shape and np.allclose(softmax(got), softmax(z - np.log(new / old))):
         hint = "A class that is rarer here than the network believes: should its logit rise or fall?"
         raise Wrong("The logits are shifted by the right amount, in the wrong direction", hint, "sign")
-    for scale in (1, 500):
-        got, right = student.correct_logits(scale * z, old, new), softmax(scale * z + np.log(new / old))
-        compare(softmax(got), right, f"the softmax of the corrected logits, of logits about {scale},")
+    for far in (0, 1000):
+        got, right = student.correct_logits(z + far, old, new), softmax(z + far + np.log(new / old))
+        compare(softmax(got), right, f"the softmax of the corrected logits, of logits about {far},")
 
 
 ### END TESTS

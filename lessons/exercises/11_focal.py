@@ -98,7 +98,7 @@ def check_far_out(student):
         compare(
             dz,
             right,
-            f"the gradient dz at the logits {z}, for gamma = {gamma},",
+            f"your dz at the logits {z}, for gamma = {gamma},",
             hint="Is there a power below 0 in your code?",
         )
 

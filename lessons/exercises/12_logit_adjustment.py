@@ -1,6 +1,6 @@
 """Where do the class shares enter, if not as weights: before the softmax, after it, or at the decision?
 
-Give every class a handicap b_c and a temperature a_c while the network trains, and let its plain logits decide later:
+Give every class c a handicap, tau log pi_c, and a temperature a_c while the network trains. Later the plain z decide:
 
     q_i = softmax(z_i / a + tau log pi)     z_i  logits of sample i, shape (K,)
     l_i = -log q_i[y_i]                     pi   shares of the classes in the training data, shape (K,)
@@ -60,11 +60,7 @@ def check_adjusted(student, rng):
         labels=y,
     ).raise_on_failure()
     single = 1.0, 1000 + z[:1], y[:1], np.array([0.9, 0.0, 0.1, 0.0]), 2.0
-    compare(
-        student.adjusted_backward(*single),
-        adjusted_backward(*single),
-        "the gradient dz for large logits and shares of 0",
-    )
+    compare(student.adjusted_backward(*single), adjusted_backward(*single), "your dz for large logits and shares of 0")
 
 
 ### END TESTS
@@ -130,7 +126,7 @@ def check_step(student, rng):
     slopes = (np.exp(log_softmax(X @ V)) - np.eye(4)[y]) / a[y][:, None]
     got, hint = student.step(V, X, y, a), "For a sample of the rarest class: do its slopes get larger, or smaller?"
     if np.shape(got) == V.shape and np.allclose(got, V - X.T @ slopes / 6):
-        raise Wrong("The log-probabilities are divided, not the logits", hint, "temperature_on_log_probabilities")
+        raise Wrong("`slopes` are those of log(softmax(z)) / a", hint, "temperature_on_log_probabilities")
     compare(got, step(V, X, y, a), "V after the step", hint="With respect to what are your slopes?")
 
 

@@ -149,9 +149,10 @@ def check_train(student, rng):
     on_training = np.array([train(training, training, 5) for training, _ in runs])
     unweighted = np.array([train(training, (X, t, np.ones(30)), 5) for training, (X, t, _) in runs])
     if v.shape == right.shape and np.allclose(v, on_training):
-        raise Wrong("It is the loss of the training samples that is watched", hint, "training_loss")
+        lengths = f"{np.linalg.norm(v[0]):.3g}, that of the best one {np.linalg.norm(right[0]):.3g}"
+        raise Wrong(f"It never stops early: v has the length {lengths}", hint, "training_loss")
     if v.shape == right.shape and np.allclose(v, unweighted):
-        raise Wrong("The loss that is trained has weights, the watched one has not", hint, "weight_forgotten")
+        raise Wrong("Now it stops early, but by a loss without the weights", hint, "weight_forgotten")
     compare(v, right, "the best v of four trainings", hint=hint)
 
 

@@ -16,6 +16,7 @@ this, then a pooling, which hands everything to one pixel, and batch normalisati
 import numpy as np
 
 import minigrad as mg
+from minigrad.classroom import compare
 
 
 def windows(x, size, step=1):
@@ -99,6 +100,17 @@ def check_max_pool(student, rng):
 
 
 ### END TESTS
+
+
+# %%
+### BEGIN HIDDEN TESTS
+def check_one_colour(student, rng):
+    x, g = np.full((1, 1, 5, 7), -3.0), rng.normal(size=(1, 1, 2, 3))
+    mg.check_backward(max_pool, student.max_pool_backward, x).raise_on_failure()
+    compare(student.max_pool_backward(g, x).sum(), g.sum(), "the sum of dL/dx for an image of one colour")
+
+
+### END HIDDEN TESTS
 
 
 # %% [markdown]

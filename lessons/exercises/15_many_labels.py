@@ -63,11 +63,7 @@ def check_binary(student, rng):
 ### BEGIN HIDDEN TESTS
 def check_as_many_samples_as_labels(student, rng):
     arguments = 1.0, 900 * rng.normal(size=(4, 4)), some_labels(rng)[:4], np.array([0.0, 1.0, 2.0, 5.0])
-    compare(
-        student.binary_backward(*arguments),
-        binary_backward(*arguments),
-        "the gradient dz for N = K = 4 and large logits",
-    )
+    compare(student.binary_backward(*arguments), binary_backward(*arguments), "your dz for N = K = 4 and large logits")
 
 
 ### END HIDDEN TESTS
@@ -115,9 +111,7 @@ def check_soft_f1(student, rng):
 ### BEGIN HIDDEN TESTS
 def check_absent_label(student, rng):
     z, t = 40 * rng.normal(size=(5, 3)), np.array([[1, 0, 0]] * 5)
-    compare(
-        student.soft_f1_backward(1.0, z, t), soft_f1_backward(1.0, z, t), "the gradient dz, where labels are absent"
-    )
+    compare(student.soft_f1_backward(1.0, z, t), soft_f1_backward(1.0, z, t), "your dz, where labels are absent")
 
 
 ### END HIDDEN TESTS

@@ -6,9 +6,9 @@ how L changes, the mean loss of the trusted samples. At eps = 0 the chain rule s
     u_i = -dL/deps_i = grad L . grad l_i      theta   parameters, seen as one long vector;  grad  derivative by theta
     w_i = max(u_i, 0) / sum_j max(u_j, 0)     l_i     loss of sample i
 
-A sample whose gradient points as that of the trusted samples does gets a weight, one that points against it gets none
-("learning to reweight", Ren et al. 2018). If no u_i is positive, no sample helps: then all w_i are 0, and no step is
-taken. You write the gradients grad l_i, then the weights, and repair a program that has u_i through the step itself.
+A sample whose gradient points the same way as that of the trusted samples gets a weight; one that points against it
+gets none ("learning to reweight", Ren et al. 2018). If no u_i is positive, no sample helps: then all w_i are 0, and no
+step is taken. You write the grad l_i, then the weights, and repair a program that gets u_i through the step itself.
 """
 
 # %%
@@ -36,19 +36,16 @@ def per_sample(dz, X):
 def check_per_sample(student, rng):
     X, t, W, b = rng.normal(size=(5, 4)), rng.normal(size=(5, 3)), rng.normal(size=(3, 4)), rng.normal(size=3)
 
+    def losses_of_samples(W, b):  # an array, so that g has an entry for every sample
+        return np.sum((X @ W.T + b - t) ** 2, axis=1) / 2
+
     def backward(g, W, b):
-        dz = X @ W.T + b - t
-        dW, db = student.per_sample(dz, X)
-        assert np.shape(dW) == (5, 3, 4), (
-            f"the array of dl_i/dW has shape {np.shape(dW)}, expected (5, 3, 4) for N = 5, O = 3, I = 4"
-        )
-        assert np.shape(db) == (5, 3), (
-            f"the array of dl_i/db has shape {np.shape(db)}, expected (5, 3) for N = 5, O = 3"
-        )
+        dW, db = student.per_sample(X @ W.T + b - t, X)
+        assert np.shape(dW) == (5, 3, 4), f"your dl_i/dW has shape {np.shape(dW)}, expected (5, 3, 4): N, O, I"
+        assert np.shape(db) == (5, 3), f"your dl_i/db has shape {np.shape(db)}, expected (5, 3): N, O"
         return np.tensordot(g, dW, axes=1), g @ db
 
-    # Every sample has a loss of its own, so the forward pass returns an array, and g has an entry for each of them.
-    mg.check_backward(lambda W, b: np.sum((X @ W.T + b - t) ** 2, axis=1) / 2, backward, [W, b]).raise_on_failure()
+    mg.check_backward(losses_of_samples, backward, [W, b]).raise_on_failure()
 
 
 ### END TESTS
@@ -66,8 +63,7 @@ def check_one_sample(student, rng):
 
 # %% [markdown]
 # ## Task 2: The weights (3 points)
-# Write `weights(G, h)`: the w_i, shape (N,), from G, shape (N, P), with grad l_i in row i, and from h = grad L, shape
-# (P,).
+# Write `weights(G, h)`: w, shape (N,), from G, shape (N, P), which has grad l_i in row i, and h = grad L, shape (P,).
 
 
 # %%
@@ -85,9 +81,7 @@ def check_weights(student, rng):
     G[0], G[1] = h, -h  # one that helps for sure, and one that harms
     w = student.weights(G, h)
     if np.shape(w) == (8,) and np.min(w) < 0:
-        raise Wrong(
-            f"There is a negative weight, {np.min(w):.3g}", "What is a step against a sample?", "negative_weight"
-        )
+        raise Wrong("There is a negative weight", "When should a sample get no weight at all?", "negative_weight")
     compare(w, weights(G, h), "the array w", hint="Which of the samples 0 and 1 points as h does?")
 
 
@@ -99,9 +93,8 @@ def check_weights(student, rng):
 def check_nobody_helps(student, rng):
     h = rng.normal(size=3)
     for G in (-h[None, :], np.zeros((4, 3))):
-        compare(
-            student.weights(G, h), np.zeros(len(G)), "the array w, where no sample helps,", hint="What is 0 / 0 here?"
-        )
+        w = student.weights(G, h)
+        compare(w, np.zeros(len(G)), "the array w, where no sample helps,", hint="What is max(u, 0) here?")
 
 
 ### END HIDDEN TESTS
@@ -110,8 +103,8 @@ def check_nobody_helps(student, rng):
 # %% [markdown]
 # ## Task 3: Through the step (4 points)
 # The same without per-sample gradients: eps is a Tensor, and minigrad differentiates through the step. `step` returns
-# theta after a step with the learned weights, and there are two mistakes in this program. With the first, theta never
-# moves. With the second it goes somewhere else: w_i depends on theta, but is to be used as a number.
+# theta after a step with the learned weights. Two mistakes are in this program: because of the first, theta never moves
+# at all; because of the second it would not move along -sum_i w_i grad l_i, with numbers w_i. Repair both.
 
 
 # %%
@@ -150,14 +143,16 @@ def check_step(student, rng):
     X[1] = X[0] / 2  # the first two are the trusted ones, too, and help for sure
     batch = X, t, X[:2], t[:2]
     got = student.step(values, *batch)
-    if np.shape(got) == (3,) and np.allclose(got, values):
+    if np.shape(got) == (3,) and np.array_equal(got, values):
         hint = "How does `after` depend on eps? Follow the graph back from there: where does it end?"
         raise Wrong("The parameters have not moved: all weights are 0", hint, "create_graph")
     theta = mg.tensor(values, requires_grad=True)
     helps = np.maximum(slopes(theta, *batch), 0)
     attached = mg.grad(np.sum(helps / np.sum(helps) * losses(theta, *batch[:2])), theta).numpy()
     if np.shape(got) == (3,) and np.allclose(got, values - attached):
-        raise Wrong("The gradient goes through the weights as well", "What are the w_i in the step?", "not_detached")
+        raise Wrong(
+            "The gradient goes through the weights as well", "What in the last line depends on theta?", "not_detached"
+        )
     compare(got, step(values, *batch), "the vector theta after the step")
 
 

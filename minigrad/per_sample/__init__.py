@@ -24,8 +24,8 @@ from .walk import gradients_per_sample
 from .ways import WAYS, row_by_row
 
 __all__ = [
-    "WAYS", "OuterProducts", "beside", "class_gradient_share", "dot", "losses_of_samples", "norms", "per_sample_gradients",
-    "row_by_row", "weighted_sum",
+    "WAYS", "OuterProducts", "beside", "class_gradient_share", "dot", "losses_of_samples", "norms",
+    "per_sample_gradients", "row_by_row", "weighted_sum",
 ]  # fmt: skip
 
 

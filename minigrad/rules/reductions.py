@@ -41,6 +41,8 @@ rule(np.mean, lambda g, _y, _x, axis=None, *, keepdims=False: _spread(g / (_coun
 def average(a, axis=None, weights=None, *, keepdims=False):
     if weights is None:
         return np.mean(a, axis=axis, keepdims=keepdims)
+    if isinstance(weights, (list, tuple)):
+        weights = np.asarray(weights, like=a)
     if np.shape(weights) != a.shape:
         named = _axes(axis, a.ndim)
         weights = np.reshape(weights, [n if i in named else 1 for i, n in enumerate(a.shape)])

@@ -7,6 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.losses import binary_cross_entropy, cross_entropy, hinge, huber, mse
+from tests.devices import on_device
 from tests.losses.cases import gradient, sigmoid, softmax
 
 RNG = np.random.default_rng(0)
@@ -52,7 +53,7 @@ def test_pos_weight_weighs_positives_but_is_no_part_of_the_sum_of_weights():
 
 @pytest.mark.parametrize("pos_weight", [2, np.float64(2.0), np.float32(2.0), [2.0, 2.0, 2.0], mg.tensor(2.0)])
 def test_pos_weight_in_every_form(pos_weight):
-    z = Z.astype(np.float32)
+    z = on_device(Z.astype(np.float32))
     loss = binary_cross_entropy(z, Z > 0, pos_weight=pos_weight)
     assert loss.dtype == np.float32
     assert float(loss) == pytest.approx(float(binary_cross_entropy(z, Z > 0, pos_weight=2.0)))
@@ -73,7 +74,7 @@ def test_huber_is_a_parabola_with_tangents():
 
 
 def test_hinge_takes_signs_or_zero_and_one_and_two_margins():
-    z = np.array([0.5, 0.5, -2.0])
+    z = on_device(np.array([0.5, 0.5, -2.0]))
     for s in ([1, -1, -1], [1, 0, 0], np.array([1.0, -1.0, -1.0]), mg.tensor([True, False, False])):
         np.testing.assert_allclose(hinge(z, s, reduction="none"), [0.5, 1.5, 0])
         np.testing.assert_allclose(hinge(z, s, reduction="none", margin=(3.0, 2.0)), [1.5, 3.5, 1.0])

@@ -29,8 +29,8 @@ def loss(request):
 
 
 def test_gradient_of_the_costs(loss):
-    C = mg.tensor(C3, requires_grad=True)
-    assert mg.gradcheck(lambda z, C: loss(z, Y, cost_matrix=C, reduction="none"), (Z, C), order=2)
+    z, C = mg.tensor(Z, requires_grad=True), mg.tensor(C3, requires_grad=True)
+    assert mg.gradcheck(lambda z, C: loss(z, Y, cost_matrix=C, reduction="none"), (z, C), order=2)
 
 
 def test_gradient_of_example_costs():

@@ -24,7 +24,7 @@ def gradient(loss, z, t, **options):
     z = mg.tensor(z, requires_grad=True)
     value = loss(z, t, **options)
     value.backward()
-    return value.data, z.grad.data
+    return value.numpy(), z.grad.numpy()
 
 
 # --- Values and gradients

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.device import to_host
 from minigrad.losses import catalogue
+from tests.devices import on_device
 from tests.losses.cases import CASES, K, N, drawn, gradient, reductions
 
 W = np.random.default_rng(0).uniform(0.5, 2.5, N)
@@ -340,7 +342,7 @@ class Small(mg.nn.Module):
 
 
 COUPLED = [name for name, case in CASES.items() if case.coupled]
-X = np.random.default_rng(1).normal(size=(N, 4))
+X = on_device(np.random.default_rng(1).normal(size=(N, 4)))
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in COUPLED])
@@ -357,7 +359,7 @@ def test_the_batch_gradient_is_the_weighted_sum_of_the_samples(name):
         model.zero_grad()
         loss(model(X), t, sample_weight=W, reduction=reduction).backward()
         for parameter, p in model.named_parameters():
-            total = np.tensordot(W, per_sample[parameter], axes=1) / divisor
+            total = np.tensordot(W, to_host(per_sample[parameter]), axes=1) / divisor
             np.testing.assert_allclose(p.grad.data, total, rtol=1e-9, atol=1e-13)
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.device import is_array
 from minigrad.nn import functional as F
+from tests.devices import on_device
 from tests.nn.images import LAYOUTS, assert_close, gradients, is_batch_innermost, of_torch
 
 
@@ -108,7 +110,7 @@ def test_third_derivatives():
     """The convolution of x * x with w: its derivatives by x are exact polynomials of low degree."""
     rng = np.random.default_rng(0)
     x, w = mg.tensor(rng.normal(size=(1, 1, 3, 3)), requires_grad=True), rng.normal(size=(1, 1, 2, 2))
-    d1 = mg.grad(F.conv2d(x * x * x, w, padding=1).sum(), x, create_graph=True)
+    d1 = mg.grad(F.conv2d(x * x * x, mg.tensor(w), padding=1).sum(), x, create_graph=True)
     d2 = mg.grad(d1.sum(), x, create_graph=True)
     d3 = mg.grad(d2.sum(), x)
     np.testing.assert_allclose(d3.data, 6 * w.sum(), rtol=1e-12)
@@ -154,7 +156,7 @@ def test_columns_are_not_kept():
     x, layer = mg.rand(4, 3, 16, 16, requires_grad=True), nn.Conv2d(3, 8, 5, rng=0)
     node = layer(x)._node
     assert node.y is None
-    assert sum(a.size for a in node.args if isinstance(a, np.ndarray)) == x.size + layer.weight.size
+    assert sum(a.size for a in node.args if is_array(a)) == x.size + layer.weight.size
 
 
 def test_an_image_that_needs_no_gradient_gets_none(monkeypatch):
@@ -164,7 +166,7 @@ def test_an_image_that_needs_no_gradient_gets_none(monkeypatch):
     of_input, *others = rule.vjps
     monkeypatch.setattr(rule, "vjps", (lambda *args: (asked.append(1), of_input(*args))[1], *others))
     layer = nn.Conv2d(1, 2, 3, rng=0)
-    layer(np.ones((2, 1, 5, 5), np.float32)).sum().backward()
+    layer(mg.ones(2, 1, 5, 5)).sum().backward()
     assert not asked
     layer(mg.ones(2, 1, 5, 5).astype(np.float32) * layer.bias[0]).sum().backward()
     assert asked
@@ -175,7 +177,7 @@ def test_an_image_that_needs_no_gradient_gets_none(monkeypatch):
 
 def test_the_module_calls_the_function():
     layer = nn.Conv2d(4, 6, (3, 2), stride=2, padding=(1, 0), dilation=2, groups=2, bias=False, rng=0)
-    x = np.random.default_rng(0).normal(size=(2, 4, 9, 9)).astype(np.float32)
+    x = on_device(np.random.default_rng(0).normal(size=(2, 4, 9, 9)).astype(np.float32))
     expected = F.conv2d(x, layer.weight.data, None, 2, (1, 0), 2, 2)
     assert_close([layer(x).data], [expected], 1e-6)
     assert layer.weight.shape == (6, 2, 3, 2)

@@ -6,8 +6,9 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn.functional_call import functional_call
+from tests.devices import on_device
 
-X = np.random.default_rng(0).normal(size=(4, 3))
+X = on_device(np.random.default_rng(0).normal(size=(4, 3)))
 
 
 def mlp():
@@ -24,7 +25,7 @@ def test_it_computes_with_the_given_values():
     np.testing.assert_array_equal(functional_call(model, doubled(model), X).data, other(X).data)
     some = {"2.bias": mg.tensor(np.array([10.0, 20.0]))}
     shift = functional_call(model, some, X) - model(X)
-    np.testing.assert_allclose(shift.data, np.tile([10, 20] - model[2].bias.data, (4, 1)), rtol=1e-12)
+    np.testing.assert_allclose(shift.data, np.tile([10, 20] - model[2].bias.numpy(), (4, 1)), rtol=1e-12)
 
 
 def test_gradients_flow_into_what_the_values_were_made_of():

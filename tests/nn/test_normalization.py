@@ -8,6 +8,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn import functional as F
+from tests.devices import on_device
 from tests.nn.images import LAYOUTS, assert_close, batch_innermost, gradients, is_batch_innermost, of_torch
 
 SHAPES = [(5, 3), (4, 3, 2), (3, 2, 4, 5), (2, 1, 3, 1)]
@@ -75,7 +76,7 @@ def test_a_training_run_against_pytorch(torch, shape, dtype, affine):
             ours.eval()
             theirs.eval()
         x, *_, g = (a.astype(dtype) for a in draw(shape, step))
-        found = gradients(ours, [x], g)
+        found = gradients(ours, [on_device(x)], g)
         assert {a.dtype for a in found} == {np.dtype(dtype)}
         assert_close(found, of_torch(torch, theirs, [x], g), tolerance)
         state, expected = ours.state_dict(), theirs.state_dict()
@@ -99,7 +100,7 @@ def test_without_momentum_running_statistics_are_means_over_the_batches():
     layer = nn.BatchNorm2d(2, momentum=None).astype(np.float64)
     batches = draw((3, 4, 2, 3, 3))[0]
     for i, x in enumerate(batches):
-        layer(x)
+        layer(on_device(x))
         seen = batches[: i + 1]
         np.testing.assert_allclose(layer.running_mean, seen.mean(axis=(1, 3, 4)).mean(axis=0))
         np.testing.assert_allclose(layer.running_var, seen.var(axis=(1, 3, 4), ddof=1).mean(axis=0))
@@ -130,7 +131,7 @@ def test_eval_mode_takes_one_sample_and_none():
 def test_images_keep_their_order_in_memory(training):
     x = batch_innermost(draw((4, 3, 5, 5))[0])
     layer = nn.BatchNorm2d(3).astype(np.float64).train(training)
-    for array in gradients(lambda x: F.relu(layer(x)), [x], batch_innermost(np.ones_like(x))):
+    for array in gradients(lambda x: F.relu(layer(x)), [on_device(x)], batch_innermost(np.ones_like(x))):
         assert is_batch_innermost(array)
 
 

@@ -86,11 +86,12 @@ def test_groups_have_settings_of_their_own():
     np.testing.assert_allclose([p.numpy()[0] for p in (a, b, c)], [0.9, 1 - 0.5 * 1.1, 0.9])
 
 
-def test_a_changed_setting_counts_from_the_next_step():
-    (p,) = parameters_of([np.ones(1)])
+@pytest.mark.parametrize("lr", [0.25, np.float64(0.25), np.array(0.25)], ids=["float", "NumPy scalar", "0-d array"])
+def test_a_changed_setting_counts_from_the_next_step(lr):
+    (p,) = parameters_of([np.ones(1, np.float32)])
     optimizer = SGD([p], lr=0.5)
-    optimizer.param_groups[0]["lr"] = 0.25
-    give([p], [np.ones(1)])
+    optimizer.param_groups[0]["lr"] = lr
+    give([p], [np.ones(1, np.float32)])
     optimizer.step()
     assert p.tolist() == [0.75]
 

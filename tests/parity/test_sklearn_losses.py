@@ -35,7 +35,7 @@ def test_logistic_regression_minimises_c_times_the_sum_plus_half_the_squares(cla
     weights = {"sample_weight": W, "class_weight": class_weight, "reduction": "sum"}
 
     def objective(A, b):
-        return C * losses.cross_entropy(X @ A.T + b, Y, **weights) + 0.5 * np.sum(A * A)
+        return C * losses.cross_entropy(mg.tensor(X) @ A.T + b, Y, **weights) + 0.5 * np.sum(A * A)
 
     A, b = mg.tensor(model.coef_, requires_grad=True), mg.tensor(model.intercept_, requires_grad=True)
     objective(A, b).backward()

@@ -61,8 +61,8 @@ def test_our_state_loads_into_pytorch():
     x = np.ones((2, 7))
     for p in model.parameters():
         p.data += 1
-    other.load_state_dict({name: torch.tensor(value.data) for name, value in model.state_dict().items()})
-    np.testing.assert_allclose(model(x).data, other(torch.tensor(x)).detach(), 1e-10)
+    other.load_state_dict({name: torch.tensor(value.numpy()) for name, value in model.state_dict().items()})
+    np.testing.assert_allclose(model(mg.tensor(x)).data, other(torch.tensor(x)).detach(), 1e-10)
 
 
 @pytest.mark.parametrize(

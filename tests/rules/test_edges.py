@@ -5,6 +5,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from tests.devices import on_device
 from tests.rules.test_rules import close, leaves, slopes
 
 NAN, INF = np.nan, np.inf
@@ -17,7 +18,7 @@ def derivatives(f, *values):
         y = f(*inputs)
     first = mg.grad(y, inputs, np.ones(y.shape), create_graph=True)
     second = mg.grad(np.sum(np.stack([np.sum(g) for g in first])), inputs)
-    return [g.data for g in first], [g.data for g in second]
+    return [g.numpy() for g in first], [g.numpy() for g in second]
 
 
 def check(f, values, first, second=None):
@@ -44,7 +45,7 @@ AT = {
     "x ** 1": (lambda x: x**1, [0, 2, -1], [1, 1, 1], [0, 0, 0]),
     "x ** 2": (lambda x: x**2, [0, 2, -1], [0, 4, -2], [2, 2, 2]),
     "x ** 3": (lambda x: x**3, [0, 2, -1], [0, 12, 3], [0, 12, -6]),
-    "x ** array": (lambda x: x ** np.array([0, 1, 2, 3.0]), [0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 2, 0]),
+    "x ** array": (lambda x: x ** on_device(np.array([0, 1, 2, 3.0])), [0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 2, 0]),
     "x ** list": (lambda x: x ** [1.0, 2.0], [2, 3], [1, 6], [0, 2]),
     "negative ** 2.0": (lambda x: x ** np.float64(2), [-3, 0], [-6, 0], [2, 2]),
     "0 ** b": (lambda b: np.power(0.0, b), [2, 3], [0, 0], [0, 0]),
@@ -60,7 +61,7 @@ AT = {
     "max, ties in rows": (lambda x: np.max(x, 1), [[1, 1], [2, 1]], [[0.5, 0.5], [1, 0]], np.zeros((2, 2))),
     "max with nan": (np.max, [NAN, 1], [0, 0], [0, 0]),
     "relu": (F.relu, [-1, 0, 2], [0, 0, 1], [0, 0, 0]),
-    "sort, ties": (lambda x: np.sort(x) * np.array([1, 2, 4]), [5, 1, 5], [2, 1, 4], [0, 0, 0]),
+    "sort, ties": (lambda x: np.sort(x) * on_device(np.array([1, 2, 4])), [5, 1, 5], [2, 1, 4], [0, 0, 0]),
     "clip at the bounds": (lambda x: np.clip(x, -1, 1), [-2, -1, 0, 1, 2], [0, 1, 1, 1, 0], [0] * 5),
     "clip, low > high": (lambda x: np.clip(x, 1, -1), [-2, 0, 2], [0, 0, 0], [0, 0, 0]),
     "clip, no bounds": (lambda x: np.clip(x, None, INF), [-2, 0], [1, 1], [0, 0]),
@@ -181,9 +182,9 @@ SAME = {
     "amax": (lambda x: np.amax(x, 0), lambda x: np.max(x, 0)),
     "concatenate": (lambda x: np.concatenate((x, x), axis=1), lambda x: np.hstack([x, x])),
     "dot method": (lambda x: x.dot(x.T), lambda x: x @ x.T),
-    "matmul list": (lambda x: x @ [1.0, 2.0, 3.0], lambda x: x @ np.array([1.0, 2.0, 3.0])),
-    "list matmul": (lambda x: [1.0, 2.0] @ x, lambda x: np.array([1.0, 2.0]) @ x),
-    "hypot list": (lambda x: np.hypot(x, [1, 2, 3]), lambda x: np.hypot(x, np.array([1, 2, 3]))),
+    "matmul list": (lambda x: x @ [1.0, 2.0, 3.0], lambda x: x @ on_device(np.array([1.0, 2.0, 3.0]))),
+    "list matmul": (lambda x: [1.0, 2.0] @ x, lambda x: on_device(np.array([1.0, 2.0])) @ x),
+    "hypot list": (lambda x: np.hypot(x, [1, 2, 3]), lambda x: np.hypot(x, on_device(np.array([1, 2, 3])))),
     "concatenate list": (lambda x: np.concatenate([x, [[1.0, 2.0, 3.0]]]), lambda x: np.vstack([x, [1.0, 2.0, 3.0]])),
     "average list": (lambda x: np.average(x, 1, [1, 2, 1]), lambda x: (x[:, 0] + 2 * x[:, 1] + x[:, 2]) / 4),
     "Tensor index": (lambda x: x[mg.tensor([1, 1])], lambda x: x[[1, 1]]),

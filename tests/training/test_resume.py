@@ -103,7 +103,7 @@ def test_ctrl_c_keeps_what_was_learned_and_can_be_resumed(tmp_path, name, step):
     assert history.interrupted
     assert "interrupted" in repr(history)
     saved = mg.load(path)
-    assert all(np.array_equal(saved["model"][n], value.data) for n, value in broken.state_dict().items())
+    assert all(np.array_equal(saved["model"][n], value.numpy()) for n, value in broken.state_dict().items())
     assert not np.array_equal(broken[0].weight.data, network()[0].weight.data)
     resumed = run(4, path, seed=99, **VARIANTS[name])
     assert not resumed[1].interrupted
@@ -123,6 +123,7 @@ def test_the_second_ctrl_c_stops_at_once():
 
 SCRIPT = """
     import os, signal, sys
+    import conftest  # the device of these tests
     import minigrad as mg
     from minigrad.training import checkpoint
     from tests.training.test_resume import network, run
@@ -162,7 +163,7 @@ def test_kill_9_and_resume_give_the_weights_of_the_uninterrupted_run(tmp_path, m
     subprocess.run([*command, "never"], check=True)
     found = mg.load(result)
     model, history = run(6)
-    assert all(np.array_equal(found["model"][name], value.data) for name, value in model.state_dict().items())
+    assert all(np.array_equal(found["model"][name], value.numpy()) for name, value in model.state_dict().items())
     assert str(found["history"]) == str(history.to_dict())
 
 

@@ -158,10 +158,10 @@ def test_every_layer_is_in_its_own_mode_again():
 
 def test_gradients_are_clipped():
     model, (X, y, _), _ = problem(catalogue.CATALOGUE["cross_entropy"], "")
-    before = model.weight.data.copy(), model.bias.data.copy()
+    before = model.state_dict()
     optimizer = mg.optim.SGD(model.parameters(), lr=1.0)
     fit(model, cross_entropy, (100 * X, y), epochs=1, batch_size=N, optimizer=optimizer, clip_norm=0.5, progress=False)
-    change = np.concatenate([(model.weight.data - before[0]).ravel(), model.bias.data - before[1]])
+    change = np.concatenate([(p - before[name]).numpy().ravel() for name, p in model.named_parameters()])
     assert np.linalg.norm(change) == pytest.approx(0.5, rel=1e-5)
 
 

@@ -7,9 +7,9 @@ GRAPH = "mg.grad(training, theta, create_graph=True)"
 DETACHED = ".detach(), 0)"
 
 WRONG = [
-    (1, "The array of dl_i/dW has shape (3, 4)", (EACH, "return dz.T @ X, dz.sum(axis=0)")),
-    (1, "The array of dl_i/dW has shape (5, 4, 3)", (EACH, "return X[:, :, None] * dz[:, None, :], dz")),
-    (1, "The array of dl_i/db has shape (3,)", (EACH, "return dz[:, :, None] * X[:, None, :], dz.sum(axis=0)")),
+    (1, "Your dl_i/dW has shape (3, 4)", (EACH, "return dz.T @ X, dz.sum(axis=0)")),
+    (1, "Your dl_i/dW has shape (5, 4, 3)", (EACH, "return X[:, :, None] * dz[:, None, :], dz")),
+    (1, "Your dl_i/db has shape (3,)", (EACH, "return dz[:, :, None] * X[:, None, :], dz.sum(axis=0)")),
     (1, "factor", (EACH, "return dz[:, :, None] * X[:, None, :] / len(X), dz / len(X)")),
     (1, "sign", (EACH, "return -dz[:, :, None] * X[:, None, :], -dz")),
     (1, "factor", (EACH, "return 2 * dz[:, :, None] * X[:, None, :], dz")),
