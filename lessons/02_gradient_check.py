@@ -81,7 +81,7 @@ def on_line(W, D, X, y, dtype=np.float64):
 
 
 steps = 10.0 ** np.arange(-15, 0.1, 0.25)
-RULERS = {  # name: ruler, dtype; colour, line style and place of its name in the picture
+RULERS: dict[str, tuple] = {  # name: ruler, dtype; colour, line style and place of its name in the picture
     "one-sided": (one_sided, np.float64, plotting.ORANGE, ":", (2e-6, 6e-8)),
     "central, in float32": (central, np.float32, plotting.VERMILION, "--", (2.5e-5, 0.16)),
     "central": (central, np.float64, plotting.BLUE, "-", (4e-9, 6e-9)),

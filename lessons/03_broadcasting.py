@@ -232,6 +232,6 @@ print(f"- without 1/N descent ran away in {ran_away.sum()} of {ran_away.size} ru
 # 2. Add `assert p.shape == t.shape` to `computed`. Then mend the call, in two ways: `p[:, 0]`, or `t[:, None]`.
 # 3. Use `np.abs(p - t)` in both losses. Where does the model of the square send everybody now? (Not to the mean.)
 #
-# **Exercise of this lesson.** `lessons/exercises/03_broadcasting.py`: write the backward pass of a layer, repair a
-# linear regression that is wrong in two places, and see which learning rate still works as N grows. Check it with
-# `minigrad exercises check 03_broadcasting.py`.
+# **Exercise of this lesson.** `lessons/exercises/03_broadcasting.py`: write the backward pass of a layer, repair two
+# linear regressions, one that predicts the mean and one that runs away, and compute the largest learning rate that does
+# not. Check it with `minigrad exercises check 03_broadcasting.py`.

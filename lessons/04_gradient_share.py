@@ -192,7 +192,7 @@ X_all, y_all, X_test, y_test, data_name = realdata.handwritten()
 X_all, X_test = X_all.reshape(len(X_all), -1), X_test.reshape(len(X_test), -1)
 
 
-def accuracies(kind, ratio, seed):
+def pair_of_accuracies(kind, ratio, seed):
     """Balanced accuracy on the test set after SHORT epochs, unweighted and weighted."""
     rng = np.random.default_rng(seed)
     rows = np.concatenate([rng.permutation(np.flatnonzero(y_all == c))[:100] for c in range(K)])
@@ -203,7 +203,7 @@ def accuracies(kind, ratio, seed):
 
 
 cases = [(kind, ratio, seed) for kind in KINDS for ratio in RATIOS for seed in SEEDS]
-at_ratio = np.array([list(accuracies(*case)) for case in tqdm(cases, desc="ratios", unit=" pairs")])
+at_ratio = np.array([list(pair_of_accuracies(*case)) for case in tqdm(cases, desc="ratios", unit=" pairs")])
 at_ratio = at_ratio.reshape(len(KINDS), len(RATIOS), len(SEEDS), 2)  # [kind, ratio, seed, method]
 print(f"\n{data_name}, balanced accuracy at ratio" + "".join(f"{ratio:8}" for ratio in RATIOS))
 figure, both = plotting.panels(columns=2, height=3.3)

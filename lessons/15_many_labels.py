@@ -1,10 +1,12 @@
 """F1 is what we report: why not train on F1 itself?
 
 An image may show several things at once. Then each label c is a yes or no of its own: a logit z_c, a probability
-p_c = sigmoid(z_c), a target t_c of 0 or 1. F1 of a label, over the images i of a batch, is
+p_c = sigmoid(z_c), a target t_c of 0 or 1. Take one label, and number the images of a batch by i. Its F1 is
 
-    F1 = 2 TP / (2 TP + FP + FN) = 2 sum_i h_i t_i / (sum_i h_i + sum_i t_i)      h_i = 1 where z_i > 0, else 0
-                                                TP, FP, FN: true positives, false positives, false negatives
+    F1 = 2 TP / (2 TP + FP + FN) = 2 sum_i h_i t_i / (sum_i h_i + sum_i t_i)
+
+    h_i         1 where z_i > 0 (p_i > 0.5: the label is called), else 0
+    TP, FP, FN  true positives, false positives, false negatives
 
 h is a step: flat nearly everywhere, so its gradient is 0 and nothing is learned. Put p_i for h_i and there is a
 gradient: soft F1 (also called Dice). But a ratio of sums is not a mean of losses. Which gradient an image gets depends
@@ -37,8 +39,8 @@ EPOCHS, BATCH = 40, 128
 # %% [markdown]
 # ## The data
 # Two digits side by side; the labels are the digits that are seen. Training pairs are drawn from long-tailed digits
-# (ten zeros for each nine), test pairs from digits as they come. There are two imbalances: *between* labels, and
-# *within* a label, negatives against positives. The second is there for every label, the most frequent included.
+# (ten zeros for each nine), validation and test pairs from digits as they come. There are two imbalances: *between*
+# labels, and *within* a label, negatives against positives. The second is there for every label.
 
 # %%
 X, y = mg.data.load_digits()
@@ -63,16 +65,17 @@ print("share of the training images ", *(f"{s:5.2f}" for s in share))
 print("negatives for each positive  ", *(f"{(1 - s) / s:5.1f}" for s in share))
 
 # %% [markdown]
-# ## Hard F1 has no gradient, soft F1 couples
-# `np.sign` is a function like any other to the engine: its derivative is 0, and so is every product with it.
+# ## Hard F1 has no gradient, soft F1 has one
+# h = (sign z + 1) / 2. `np.sign` is a function like any other to the engine: its derivative is 0, and so is every
+# product with it.
 
 
 # %%
 def soft_f1(p, t):
-    return 2 * np.sum(p * t, axis=0) / (np.sum(p, axis=0) + np.sum(t, axis=0))  # F1 with p for h; one number per label
+    """F1 with p for h, one number per label. p and t have shape (N, K)."""
+    return 2 * np.sum(p * t, axis=0) / (np.sum(p, axis=0) + np.sum(t, axis=0))  # 2 sum_i p_i t_i / (sum p_i + sum t_i)
 
 
-mg.manual_seed(0)
 z = mg.tensor(np.random.default_rng(0).normal(size=(64, K)), requires_grad=True)
 t = Y_train[:64].astype(float)
 hard_gradient = mg.grad(np.mean(soft_f1((np.sign(z) + 1) / 2, t)), z)
@@ -82,8 +85,11 @@ print(f"soft F1 {np.abs(soft_gradient.data).max():.4f}")
 
 
 # %% [markdown]
+# ## Four losses
 # `mg.losses.soft_f1` puts all labels into the same sums ("micro"). We want every label to count alike: the mean over
-# the labels of 1 - soft F1 ("macro"). The small 1 keeps a batch without positives from being 0/0.
+# the labels of 1 - soft F1 ("macro"). The 1 above and below keeps a batch without positives from being 0/0. The other
+# losses have minigrad's default settings. In DB, softplus(x) = log(1 + exp x); r weighs the label against the other
+# labels of its image, and v is a shift, negative for a rare label.
 
 
 # %%
@@ -95,19 +101,19 @@ def macro_soft_f1(z, t, reduction="mean"):
 
 
 def losses(Y):
-    counts = Y.sum(axis=0)
-    balanced = partial(mg.losses.distribution_balanced, counts=counts, total=len(Y))
     return {
-        "cross-entropy": mg.losses.binary_cross_entropy,  # -t log p - (1 - t) log(1 - p)
-        "ASL": mg.losses.asymmetric,  # -t (1-p) log p - (1 - t) m^4 log(1 - m), m = max(p - 0.05, 0)
-        "DB": balanced,
+        "cross-entropy": mg.losses.binary_cross_entropy,  # l = -t log p - (1 - t) log(1 - p)
+        "ASL": mg.losses.asymmetric,  # l = -t (1 - p) log p - (1 - t) q^4 log(1 - q), q = max(p - 0.05, 0)
+        # l = r (t softplus(-(z - v)) + (1 - t) softplus(2 (z - v)) / 2)
+        "DB": partial(mg.losses.distribution_balanced, counts=Y.sum(axis=0), total=len(Y)),
         "soft F1": macro_soft_f1,
     }
 
 
 # %% [markdown]
 # ## Training
-# A label is called where p > 0.5. For cross-entropy we also tune the threshold of each label on the validation pairs.
+# All with the same network, rate and number of epochs. A label is called where p > 0.5. For cross-entropy we also tune
+# the threshold of each label, on the validation pairs: so that the test set is asked only once.
 
 # %%
 THRESHOLDS = np.arange(0.02, 0.99, 0.02)
@@ -120,7 +126,6 @@ def f1(p, Y, threshold=0.5):
 
 NAMES = (*losses(Y_train), "cross-entropy, tuned")
 score = np.zeros((len(SEEDS), len(NAMES), K))
-logits = {}
 with tqdm(total=len(SEEDS) * (len(NAMES) - 1), desc="training", unit=" networks") as bar:
     for i, seed in enumerate(SEEDS):
         (X_train, Y_train), (X_val, Y_val), (X_test, Y_test) = pairs(seed)
@@ -136,13 +141,15 @@ with tqdm(total=len(SEEDS) * (len(NAMES) - 1), desc="training", unit=" networks"
             if name == "cross-entropy":
                 best = np.argmax([f1(p_val, Y_val, t) for t in THRESHOLDS], axis=0)
                 score[i, -1] = f1(p_test, Y_test, THRESHOLDS[best])
-                logits[seed] = model(mg.tensor(X_test)).numpy()
+                if i == 0:
+                    rare, truth = model(mg.tensor(X_test)).numpy()[:, 9], Y_test[:, 9]  # for the next cell
             bar.update()
 
 # %% [markdown]
 # ## The mean over batches is not the whole
-# The same network (cross-entropy, first seed), the same test pairs, label nine alone: its cross-entropy and its soft-F1
-# loss, averaged over batches of B images.
+# One network (cross-entropy, first seed), the test pairs, label nine alone: its cross-entropy and its soft-F1 loss,
+# 1 - soft F1, averaged over batches. A batch without a nine has nothing to hit: its soft-F1 loss is 1, whatever the
+# network says. And small batches often have none.
 
 # %%
 SIZES = (4, 10, 30, 100, 300, 1000, 3000)  # divisors of 3,000
@@ -152,11 +159,14 @@ def mean_over_batches(loss, z, t, size):
     return np.mean([loss(z[a : a + size], t[a : a + size]) for a in range(0, len(t), size)])
 
 
-rare, truth = logits[SEEDS[0]][:, 9], pairs(SEEDS[0])[2][1][:, 9]
 by_size = np.array(
     [[mean_over_batches(loss, rare, truth, size) for size in SIZES]
      for loss in (mg.losses.binary_cross_entropy, mg.losses.soft_f1)]
 )  # fmt: skip
+
+# %% [markdown]
+# ## The table
+# Mean ± standard deviation over the seeds.
 
 
 # %%
@@ -174,8 +184,9 @@ for name, values in zip(("cross-entropy", "soft-F1 loss"), by_size, strict=True)
     print(f"{name:24}", *(f"{value:6.3f}" for value in values))
 
 # %% [markdown]
-# The gradient of soft F1 vanishes where p is near 0 or 1, right or wrong. A label that the network has learned to deny
-# may never come back: look at the spread of the rare labels over the seeds.
+# Every gradient of soft F1 passes through dp/dz = p (1 - p), which is near 0 where p is near 0 or 1, right or wrong.
+# (In cross-entropy this factor cancels: its gradient is p - t.) A label that the network has learned to deny may never
+# come back: look at the spread of soft F1 for the rare labels.
 #
 # ## The picture
 
@@ -195,7 +206,7 @@ LOOKS = (
 )  # fmt: skip
 for m, (marker, line, colour) in enumerate(LOOKS):
     right.plot(range(K), score[:, m].mean(axis=0), line, marker=marker, ms=5, color=colour, label=NAMES[m])
-right.set_title("Rare labels: a tuned threshold does as much")
+right.set_title("Rare labels: tuning does as much as ASL")
 right.set(xlabel="digit, and below it its share in % (training)", ylabel="F1 on the test set", ylim=(0.4, 1))
 right.set_xticks(range(K), [f"{c}\n{100 * s:.0f}" for c, s in enumerate(share)])
 right.legend(fontsize=9.5, loc="lower left")
@@ -205,10 +216,10 @@ plotting.save(figure, "15_many_labels")
 # ## What we claim
 
 # %%
-plain, asl, balanced, soft, tuned = (score[:, m] for m in range(len(NAMES)))  # each [seed, label]
+plain, asl, db, soft, tuned = (score[:, m] for m in range(len(NAMES)))  # each [seed, label]
 within = (1 - share) / share
 by_asl, by_threshold = ((better - plain)[:, 7:].mean(axis=1) for better in (asl, tuned))  # digits 7 to 9, paired
-ahead = {name: (tuned - other).mean() for name, other in (("ASL", asl), ("DB", balanced), ("soft F1", soft))}
+ahead = {name: (tuned - other).mean() for name, other in (("ASL", asl), ("DB", db), ("soft F1", soft))}
 far_off = by_size[1, 0] - by_size[1, -1]
 
 assert within.min() > 1, "every label, the most frequent included, has more negatives than positives"
@@ -232,5 +243,5 @@ print("- tuned cross-entropy is ahead, over all labels, of", ", ".join(f"{n} by 
 # 3. A sum of two objectives: `macro_soft_f1(z, t, reduction) + mg.losses.binary_cross_entropy(z, t)`, as a function of
 #    z, t and reduction. What does it do to the spread of soft F1?
 #
-# **Exercise of this lesson.** Why F1 as a loss learns nothing, and the Dice loss of a batch against the mean of the
-# Dice losses of its images: `minigrad exercises check 15_many_labels.py`.
+# **Exercise of this lesson.** The gradients of weighted binary cross-entropy and of soft F1, whose sums run over the
+# batch, and a program with hard F1 that learns nothing: `minigrad exercises check 15_many_labels.py`.

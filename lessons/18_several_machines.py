@@ -15,7 +15,7 @@ This is another gradient, unless all d_r are equal: in it sample i counts w_i / 
 it. We measure how far off it is, for several batch sizes and imbalances, and let two real processes do it with MPI.
 
 The picture: how far both gradients are from that of the whole batch, against the samples per machine. The mean of means
-is off by about a fifth at worst, and the rarer a class, the larger the batches that are still spoilt. Numerator and
+is off by about a fifth at worst, and the rarer the classes, the larger the batches must be to lessen it. Numerator and
 denominator leave rounding, a line far below. The crosses, measured by two MPI processes, lie on the lines.
 """
 
@@ -230,8 +230,8 @@ plotting.save(figure, "18_several_machines")
 # ## What we saw
 # The mean of means is another gradient: a sample counts less than its weight says when it shares a machine with heavy
 # samples, and more when it does not. The error is largest where the whole batch has one rare sample or a few: one
-# machine easily gets more of them than the other. Larger batches make the d_r alike, and the rarer the class, the larger
-# they must be. One number more per message removes the error, for parts of different size as well.
+# machine easily gets more of them than the other. Larger batches make the d_r alike, and the rarer the class, the
+# larger they must be. One number more per message removes the error, for parts of different size as well.
 
 # %%
 worst, largest = averaged.mean(axis=-1).max(axis=1), averaged[:, -1].mean(axis=-1)  # [ratio]

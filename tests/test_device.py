@@ -13,6 +13,7 @@ import minigrad as mg
 from minigrad import device
 from tests import cupy_standin
 from tests.cupy_standin import COUNTS, Device
+from tests.losses.cases import CASES, N, drawn
 from tests.rules.specifications import TABLE
 
 
@@ -316,6 +317,20 @@ def test_launches_of_a_step_of_an_mlp(make, launches):
     assert one["to device"] == 2  # labels and weights
     assert one["launches"] <= launches
     assert two["launches"] - one["launches"] <= 8  # for a layer more
+
+
+# The least cost of the samples, the largest weight, a histogram: these are looked at on the device.
+WAITING = ("weston_watkins, costs", "soft_f1", "tversky", "ghm")
+
+
+@pytest.mark.usefixtures("cupy")
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith(WAITING)])
+def test_losses_wait_for_nothing(name):
+    loss, z, t = drawn(name)
+    z = mg.tensor(z, device="cuda", requires_grad=True)
+    waited = COUNTS["synchronisations"]
+    loss(z, t, sample_weight=np.linspace(0.5, 2, N)).backward()
+    assert COUNTS["synchronisations"] == waited
 
 
 # --- On a real GPU

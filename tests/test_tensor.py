@@ -257,9 +257,10 @@ OPERATORS = {
     "extremes": lambda x, v: (x.max(), x.min(0), x.max(1, keepdims=True), x.argmax(), x.argmin(1), x.argsort()),
     "products": lambda x, v: (x.prod(), x.prod(1), x.cumsum(), x.cumprod(1), x.dot(v), x.trace(), x.diagonal(1)),
     "spread": lambda x, v: (x.var(), x.std(0), x.var(1, ddof=1), x.std(axis=1, ddof=1, keepdims=True)),
-    "shape": lambda x, v: (x.reshape(3, 2), x.reshape((3, 2)), x.reshape(-1), x.ravel(), x.flatten(), x[None].squeeze()),
+    "shape": lambda x, v: (x.reshape(3, 2), x.reshape((3, 2)), x.reshape(-1), x.ravel(), x.flatten()),
     "axes": lambda x, v: (x.T, x.mT, x.transpose(), x.transpose(1, 0), x.transpose((1, 0)), x.swapaxes(0, 1)),
-    "entries": lambda x, v: (x.clip(-1, 1), x.clip(max=1), x.take([0, 2], 1), x.repeat(2, 0), x.round(), x[0], x[:, ::2]),
+    "entries": lambda x, v: (x.clip(-1, 1), x.clip(max=1), x.take([0, 2], 1), x.repeat(2, 0), x.round()),
+    "index": lambda x, v: (x[0], x[:, ::2], x[None].squeeze()),
     "logic": lambda x, v: (x.any(), x.all(0), x.nonzero()[0]),
 }  # fmt: skip
 

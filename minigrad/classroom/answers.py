@@ -75,7 +75,9 @@ def _differing(got: np.ndarray, right: np.ndarray, close: np.ndarray, what: str,
     if ratio is not None and np.isclose(ratio, -1):
         return Wrong(f"{what} has the wrong sign" + (", in every entry" if got.size > 1 else ""), hint, "sign")
     if ratio is not None and np.count_nonzero(right) > 1:
-        return Wrong(f"{what} is {ratio:.6g} times what it should be, in every entry", hint, "factor")
+        near = abs(ratio - 1) < 1e-3
+        size = f"off by {100 * abs(ratio - 1):.2g} %" if near else f"{ratio:.6g} times what it should be"
+        return Wrong(f"{what} is {size}, in every entry", hint, "factor")
     if got.size == 1:
         return Wrong(f"{what} is {_number(got.item())}, expected {_number(right.item())}", hint)
     error = np.where(close, 0, np.abs(got * 1.0 - right * 1.0))
@@ -93,7 +95,8 @@ def _constant_ratio(got: np.ndarray, right: np.ndarray) -> float | None:
     if not np.all(right[used]) or got.dtype.kind == "c":
         return None
     ratios = got[used] / right[used]
-    return float(ratios[0]) if np.allclose(ratios, ratios[0], rtol=1e-6, atol=0) else None
+    same = np.allclose(ratios, ratios[0], rtol=min(1e-6, 0.1 * abs(ratios[0] - 1)), atol=0)
+    return float(ratios[0]) if same else None
 
 
 def _described(value: Any) -> str:

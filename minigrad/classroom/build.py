@@ -37,8 +37,9 @@ def solution_version(exercise: Exercise) -> str:
 def handed_out(exercise: Exercise) -> dict[str, str]:
     """The text of every function of the student's version, by name."""
     text = student_version(exercise)
+    lines = text.splitlines()
     functions = [s for s in ast.parse(text).body if isinstance(s, ast.FunctionDef)]
-    return {f.name: ast.get_source_segment(text, f) or "" for f in functions}
+    return {f.name: "\n".join(lines[f.lineno - 1 : f.end_lineno]) for f in functions}
 
 
 def notebook(text: str) -> str:

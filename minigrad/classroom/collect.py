@@ -102,8 +102,9 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def _read(path: Path, folder: Path, exercises: dict[str, Exercise]) -> Submission | StudentError:
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
-        return StudentError("encoding", "the file is a link to something outside of the folder, or no file")
+    inside = path.relative_to(folder)
+    if any((folder / part).is_symlink() for part in (inside, *inside.parents[:-1])) or not path.is_file():
+        return StudentError("encoding", "the file is a link to another one, or no file: hand in the file itself")
     try:
         return submission.read(path, exercises)
     except OSError as error:

@@ -21,12 +21,25 @@ CLONE = {"x86_64": 56, "aarch64": 220}
 CLONE3 = 435  # the same everywhere, as are all calls above 423
 FORBIDDEN = {
     # fork, vfork, execve, execveat; kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo; ptrace,
-    # process_vm_readv, process_vm_writev; socket; chmod, fchmod, fchmodat, chown, fchown, lchown, fchownat
-    "x86_64": [57, 58, 59, 322, 62, 200, 234, 129, 297, 101, 310, 311, 41, 90, 91, 268, 92, 93, 94, 260],
-    "aarch64": [221, 281, 129, 130, 131, 138, 240, 117, 270, 271, 198, 52, 53, 54, 55],
-}
+    # process_vm_readv, process_vm_writev; socket, socketpair; chmod, fchmod, fchmodat, chown, fchown, lchown, fchownat;
+    # setpriority, ioprio_set, sched_setparam, sched_setscheduler, sched_setaffinity, sched_setattr, which reach other
+    # processes; shmget, msgget, semget, mq_open, add_key, keyctl, which leave something behind; unshare,
+    # which makes a root user
+    "x86_64": [
+        57, 58, 59, 322, 62, 200, 234, 129, 297, 101, 310, 311, 41, 53, 90, 91, 268, 92, 93, 94, 260,
+        141, 251, 142, 144, 203, 314, 29, 68, 64, 240, 248, 250, 272,
+    ],
+    "aarch64": [
+        221, 281, 129, 130, 131, 138, 240, 117, 270, 271, 198, 199, 52, 53, 54, 55,
+        140, 30, 118, 119, 122, 274, 194, 186, 190, 180, 217, 219, 97,
+    ],
+}  # fmt: skip
 # pidfd_send_signal, io_uring_setup (which can open sockets past this filter), pidfd_open, pidfd_getfd, fchmodat2
 FORBIDDEN_EVERYWHERE = [424, 425, 434, 438, 452]
+# fcntl can send any signal to any process, once it is told F_SETOWN, F_SETSIG or F_SETOWN_EX.
+FCNTL = {"x86_64": 72, "aarch64": 25}
+SETTING_SIGNALS = (8, 10, 15)
+PRLIMIT = {"x86_64": 302, "aarch64": 261}  # of this process, 0, it may be asked for; not of the grader
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 CLONE_THREAD = 0x10000
 
@@ -40,7 +53,7 @@ ON_A_FILE = 0b110 | 0x4000  # write, read, truncate: rights that can be given on
 def restrict_kernel(folder: str, readable: Sequence[str]) -> list[str]:
     """Let this process, for good, change files in `folder` only, and read only there and in `readable`.
 
-    Nor can it start processes (threads it can), signal others, open sockets, or do what only root may.
+    Nor can it start processes (threads it can), signal or slow down others, open sockets, or do what only root may.
 
     Returns
     -------
@@ -101,7 +114,7 @@ def _seccomp(libc: ctypes.CDLL, processor: str) -> bool:
     """Install a filter, in the instructions of BPF: each is (code, jump if true, jump if false, operand)."""
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     allow, refuse, unknown, kill = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000  # EPERM is 1, ENOSYS 38
-    number, architecture, first_argument = 0, 4, 16  # where they stand in struct seccomp_data
+    number, architecture, first_argument, second_argument = 0, 4, 16, 24  # where they stand in struct seccomp_data
     program = [
         (load, 0, 0, architecture),
         (equal, 1, 0, AUDIT_ARCH[processor]),
@@ -112,6 +125,12 @@ def _seccomp(libc: ctypes.CDLL, processor: str) -> bool:
     ]
     for call in FORBIDDEN[processor] + FORBIDDEN_EVERYWHERE:
         program += [(equal, 0, 1, call), (give, 0, 0, refuse)]
+    program += [(equal, 0, 3 + len(SETTING_SIGNALS), FCNTL[processor]), (load, 0, 0, second_argument)]
+    for n, setting in enumerate(SETTING_SIGNALS):
+        program += [(equal, len(SETTING_SIGNALS) - n, 0, setting)]
+    program += [(give, 0, 0, allow), (give, 0, 0, refuse)]
+    program += [(equal, 0, 4, PRLIMIT[processor]), (load, 0, 0, first_argument)]
+    program += [(equal, 0, 1, 0), (give, 0, 0, allow), (give, 0, 0, refuse)]
     # The arguments of clone3 cannot be read here; libraries that hear "unknown" use clone, whose can.
     program += [(equal, 0, 1, CLONE3), (give, 0, 0, unknown)]
     program += [(equal, 0, 3, CLONE[processor]), (load, 0, 0, first_argument), (any_bit, 1, 0, CLONE_THREAD)]

@@ -29,7 +29,7 @@ class Limits(NamedTuple):
     file: int = 4 << 20
     """Bytes of the largest file that may be written; not on Windows."""
     files: int = 100
-    """How often a file may be opened for writing."""
+    """How often a file may be opened for writing, or a folder or link be made."""
     kernel: bool = True
     """Whether Linux shall keep the rules too; without, they are kept as on other systems, by Python alone."""
 
@@ -64,10 +64,11 @@ CHANGES = {
     "os.remove": 1, "os.rename": 2, "os.rmdir": 1, "os.mkdir": 1, "os.link": 2, "os.symlink": 2, "os.truncate": 1,
     "os.chmod": 1, "os.chown": 1, "os.chflags": 1, "os.utime": 1, "os.setxattr": 1, "os.removexattr": 1,
 }  # fmt: skip
+MAKES = ("os.mkdir", "os.link", "os.symlink")
 REFUSED = (
     ("start another program", ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.startfile")),
     ("start another process", ("os.fork", "pty.spawn")),
-    ("send signals", ("os.kill", "signal.pthread_kill")),
+    ("send signals", ("os.kill", "signal.pthread_kill", "fcntl.fcntl", "fcntl.ioctl")),
     ("use the network", ("socket.",)),
     ("open a database", ("sqlite3.",)),
     ("load machine code", ("ctypes.",)),
@@ -85,7 +86,7 @@ def restrict_python(folder: str, readable: Sequence[str], files: int) -> None:
     readable : sequence of str
         Files and folders that may be read besides it.
     files : int
-        How often a file may be opened for writing.
+        How often a file may be opened for writing, or a folder or link be made.
 
     Notes
     -----
@@ -104,17 +105,20 @@ def restrict_python(folder: str, readable: Sequence[str], files: int) -> None:
     def refuse(what: str) -> None:
         raise PermissionError(errno.EACCES, f"a submission may not {what}")
 
-    def hook(event: str, arguments: tuple) -> None:
+    def count(more: bool) -> None:
         nonlocal files
+        files -= more
+        if files < 0:
+            refuse("write so many files")
+
+    def hook(event: str, arguments: tuple) -> None:
         if event == "open":
             path, mode, flags = arguments
             if not isinstance(path, int):
                 writes = flags & WRITING or set(mode or "") & set("wax+")
                 if not below(path, [inside] if writes else allowed):
                     refuse(f"{'write' if writes else 'read'} files outside of its own folder: {path!r}")
-                files -= bool(writes)
-                if files < 0:
-                    refuse("write so many files")
+                count(bool(writes))
         elif event in READS:
             path = "." if arguments[0] is None else arguments[0]
             if not isinstance(path, int) and not below(path, allowed):
@@ -123,6 +127,7 @@ def restrict_python(folder: str, readable: Sequence[str], files: int) -> None:
             for path in arguments[: CHANGES[event]]:
                 if isinstance(path, int) or not below(path, [inside]):
                     refuse(f"change files outside of its own folder: {path!r}")
+            count(event in MAKES)
         else:
             for name, what in refused:
                 if event.startswith(name):

@@ -137,7 +137,7 @@ def mark(
         failed, fault = ("", lost) if lost else _first_fault(task, checks, opened, seed, submission)
         if fault and not failed and fault.kinds[0] in ("timeout", "memory", "output", "exit", "crash"):
             lost = fault  # the file does not even load, and will not for the next task: do not wait for that again
-        untouched = fault and _untouched([given[name] for name in task.functions], submission)
+        untouched = failed and _untouched([given[name] for name in task.functions], submission)
         if fault and untouched and fault.kinds != ("not_done",):
             fault = Fault(f"Not done yet: as it was handed out. {_begun(fault.message)}", fault.hint, ("not_done",))
         results.append(_result(task, fault, failed in task.hidden, opened.printed))
@@ -210,10 +210,11 @@ def _of_student(error: StudentError, submission: Submission) -> Fault:
 
 
 def _of_gradient(error: GradcheckError) -> Fault:
-    """The likeliest reason, and the worst entry beside it."""
-    first, worst = error.reasons[0], error.report.worst
+    """The likeliest reason, and the worst of the wrong entries beside it."""
+    first, failures = error.reasons[0], error.report.failures
     sentence = f"{first}."
-    if worst is not None and str(worst) not in first:
+    if failures and str(failures[0]) not in first:
+        worst = failures[0]
         sentence += f" At worst, {worst.where} is {worst.analytic:.6g}, measured {worst.numeric:.6g}."
     return Fault(sentence, getattr(first, "hint", ""), tuple(reason.kind for reason in error.reasons))
 

@@ -124,7 +124,7 @@ class TensorFunction(Task):
         self.recorded = bool(pairs)
         if not pairs:
             return [Tensor(np.zeros_like(x.data)) for x in inputs]
-        seeds = [c if isinstance(c, Tensor) else devices.move(np.asarray(c), y.device) for y, c in pairs]
+        seeds = [c.to(y.device) if isinstance(c, Tensor) else devices.move(np.asarray(c), y.device) for y, c in pairs]
         return list(grad([y for y, _ in pairs], inputs, seeds, create_graph))
 
     def reads_elsewhere(self) -> bool:

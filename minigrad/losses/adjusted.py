@@ -243,7 +243,8 @@ def _log_prior(n: np.ndarray, tau: float, labels: Any, z: Any, name: str) -> Any
     tau = number(tau, f"{name}: tau", 0)
     if tau == 0:
         return like_logits(np.zeros_like(n), z)
-    wrong = np.flatnonzero(like_logits(n, z)[labels] == 0)
+    # Looking at the labels waits for a GPU.
+    wrong: Any = [] if n.all() else np.flatnonzero(like_logits(n, z)[labels] == 0)
     if len(wrong):
         raise ValueError(
             f"{name}: sample {int(wrong[0])} has label {int(labels[wrong[0]])}, which never occurs according to "

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..device import beside
 from ..graph import primitive, rule
-from ..nn.functional import log_softmax, one_hot, sigmoid, softmax, softplus
+from ..nn.functional import log_softmax, sigmoid, softmax, softplus
 from ..tensor import as_array
 from ..weighting import check_weights, real_numbers
 from . import checks
@@ -112,7 +112,8 @@ def cross_entropy(
     if t.ndim == 1 and eps == 0:
         per_class = gathered(class_weight, t, k, z.dtype)
         return reduce_gathered(softmax_cross_entropy(z, t), sample_weight, reduction, class_weight=per_class)
-    t = one_hot(t, k, z.dtype) if t.ndim == 1 else t
+    if t.ndim == 1:  # one_hot would check the labels again, and wait for a GPU
+        t = (t[:, None] == np.arange(k, like=t)).astype(z.dtype)
     v = t if eps == 0 else (1 - eps) * t + eps / k
     if class_weight is None:
         return reduce_gathered(soft_cross_entropy(z, v), sample_weight, reduction)

@@ -21,6 +21,7 @@ from .reduction import gathered, reduce_gathered
 
 
 def _not_negative(cost_matrix: Any, name: str) -> None:
+    """Looks at the costs where they were given: on the host that waits for nothing."""
     raw = as_array(cost_matrix)
     if raw.min() < 0:
         raise ValueError(f"{name}: costs must not be negative, found {raw.min():g}: that would reward a mistake")
@@ -179,7 +180,7 @@ def cost_weighted_cross_entropy(
     """
     z, y, costs = checks.with_costs(prediction, target, cost_matrix, "cost_weighted_cross_entropy")
     per_truth = np.sum(costs, axis=1)
-    _not_negative(per_truth, "cost_weighted_cross_entropy, summed over a row")
+    _not_negative(np.sum(as_array(cost_matrix), axis=1), "cost_weighted_cross_entropy, summed over a row")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
     return reduce_gathered(per_truth[y] * softmax_cross_entropy(z, y), sample_weight, reduction, class_weight=per_class)
 
@@ -235,7 +236,7 @@ def log_cost(
     (1000.0, [[10.0, -10.0]])
     """
     z, y, costs = checks.with_costs(prediction, target, cost_matrix, "log_cost")
-    _not_negative(costs, "log_cost")
+    _not_negative(cost_matrix, "log_cost")
     per_class = gathered(class_weight, y, z.shape[1], z.dtype)
     costs, log_rest = costs[y], _log_one_minus_softmax(z)
     free = (costs == 0) & (log_rest == -np.inf)  # with all other logits -inf, being right would cost 0 * inf

@@ -103,7 +103,7 @@ def weston_watkins(
     z, labels, costs = _with_costs(prediction, target, cost_matrix, "weston_watkins")
     others = 1 - np.diag(np.ones_like(costs, z.dtype, shape=costs.shape[:1]))
     slopes = (costs * others)[labels]
-    if labels.size and as_array(slopes).min() < 0:
+    if cost_matrix is not None and labels.size and as_array(slopes).min() < 0:
         raise ValueError("weston_watkins: a negative cost would reward the mistake without bound; subtract the least")
     own = z[np.arange(len(labels), like=labels), labels]
     values = np.sum(slopes * np.maximum(1 + z - own[:, None], 0), axis=1)

@@ -33,7 +33,9 @@ def finite(values: Any) -> bool:
 
 def nonfinite_gradient(model: Module, parameters: Iterable[Tensor]) -> str | None:
     """The name of the parameter nearest to the loss whose gradient is not finite; None if there is none."""
-    if all(p.grad is None or finite(p.grad) for p in parameters):
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    in_one = sum(g.data.sum() for g in gradients)  # so that a GPU is waited for once; overflows where `finite` decides
+    if bool(np.isfinite(in_one)) or all(map(finite, gradients)):
         return None
     names = [name for name, p in model.named_parameters() if p.grad is not None and not finite(p.grad)]
     return names[-1] if names else "a parameter outside the model"

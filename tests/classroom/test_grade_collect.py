@@ -67,11 +67,21 @@ def test_folders_that_programs_make_are_not_students(hand_in, sources, name):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_link_out_of_the_folder_is_not_followed(hand_in, sources):
+@pytest.mark.parametrize("target", ["sources/01_double.py", "class/anna/01_double.py"])
+def test_a_link_is_nobodys_work(hand_in, sources, target):
     folder = hand_in(anna__01_double="")
-    (folder / "ben_01_double.py").symlink_to(sources / "01_double.py")
-    found, _ = collect.collect(folder, find_exercises(sources))
-    assert "link to something outside" in found[1].submission.message
+    (folder / "ben_01_double.py").symlink_to(sources.parent / target)
+    anna, ben = collect.collect(folder, find_exercises(sources))[0]
+    assert anna.submission.code == ""
+    assert "is a link to another one, or no file: hand in the file itself" in ben.submission.message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_class_folder_may_be_a_link(hand_in, sources):
+    hand_in(anna__01_double="")
+    (sources.parent / "linked").symlink_to("class")
+    (anna,) = collect.collect(sources.parent / "linked", find_exercises(sources))[0]
+    assert anna.submission.code == ""
 
 
 @pytest.mark.parametrize("wanted", ["1", "01", "01_double"])

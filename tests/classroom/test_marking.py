@@ -1,6 +1,7 @@
 """Marks, and what they say to a student; the isolation itself is tested in test_sandbox.py."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,33 @@ def test_the_blank_is_not_done_yet(exercise):
 def test_a_given_program_defined_again_below_is_not_called_untouched(exercise):
     code = build.student_version(exercise) + "\n\ndef train(w, X, y, lr, steps):\n    return 7 * w\n"
     assert marked(exercise, code).results[1].kinds == ("values",)
+
+
+def test_a_given_program_with_a_comment_behind_its_last_line_is_recognised(exercise):
+    noted = Exercise(SOURCE.replace("    return w\n", "    return w  # as it is now\n", 1), exercise.path)
+    assert "as it is now" in noted.text
+    assert marked(noted, build.student_version(noted)).results[1].kinds == ("not_done",)
+
+
+def test_a_file_that_does_not_load_is_not_called_untouched(exercise):
+    code = build.student_version(exercise) + "\n1 / 0\n"
+    assert [result.kinds for result in marked(exercise, code).results] == [("raised",)] * 3
+
+
+def test_a_wrong_shape_is_not_told_with_an_entry_of_a_gradient_that_is_right():
+    source = SOURCE.replace(
+        "lambda w: loss(w, X, y), lambda g, w: student.loss_backward(g, w, X, y), [rng.normal(size=3)]", "TWO"
+    )
+    assert "TWO" in source
+    source = source.replace(
+        "TWO",
+        "lambda v, w: v.sum() + loss(w, X, y), "
+        "lambda g, v, w: (g, student.loss_backward(g, w, X, y)), [rng.normal(size=2), rng.normal(size=3)]",
+    )
+    exercise = Exercise(source, Path("98_sample.py"))
+    result = marked(exercise, build.solution_version(exercise)).results[0]
+    assert "(v) has shape (2,)" in result.message
+    assert "At worst" not in result.message
 
 
 def test_work_on_another_function_of_the_task_is_work(exercise):

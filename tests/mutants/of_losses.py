@@ -385,7 +385,7 @@ def known_formulas(draw: Draw) -> Iterator[Mutant]:
     yield penalty.slope("cost_transposed", "C.T for C", losses.cost_penalty(z, y, C.T).slopes)
     yield penalty.slope("unknown", "the penalty taken for a constant", losses.cross_entropy(z, y).slopes)
     costly = losses.expected_cost(z, y, C)
-    yield costly.slope("unknown", "p C_y, without - c", lambda z: softmax(z) * C[y])
+    yield costly.slope("softmax_diagonal", "p C_y, without - c", lambda z: softmax(z) * C[y])
 
 
 def shapes(draw: Draw) -> Iterator[Mutant]:

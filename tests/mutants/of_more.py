@@ -188,6 +188,11 @@ def more_losses(draw: Draw) -> Iterator[Mutant]:
         "weight_by_column", "class_weight * slopes",
         absent.gradient(1 / absent.divisor, lambda z: cw * absent.slopes(z)),
     )  # fmt: skip
+    for loss in (absent, losses.cross_entropy(z, y)):
+        e, one = np.exp(z), one_hot(loss.labels, 5)
+        for words, total in [("over axis 0", e.sum(axis=0)), ("over all", e.sum()), ("left out", 1.0)]:
+            yield loss.slope("softmax_axis", f"softmax's sum {words}", lambda z, t=total, y=one: np.exp(z) / t - y)
+        yield loss.slope("forward_value", "the logits for the probabilities", lambda z, y=one: z - y)
     equal = losses.cross_entropy(*logits(draw(322), 6, 4))
     yield equal.factor("factor", "sum of the means of 3 equal micro-batches", 3 / 6)
     ragged = losses.cross_entropy(

@@ -41,7 +41,10 @@ def factor(s: Suspect) -> Finding | None:
         text += ", so its sign is wrong, too"
     if name is None:
         return Finding(f"{text}. It is no size or sum that the checker knows", 2, {"ratio": ratio})
-    text += f". {ratio:.6g} = {'-' if ratio < 0 else ''}{name.symbol}; {name.meaning}"
+    if name.symbol == f"{abs(ratio):.6g}":
+        text += f". {name.meaning[0].upper()}{name.meaning[1:]}"
+    else:
+        text += f". {ratio:.6g} = {'-' if ratio < 0 else ''}{name.symbol}; {name.meaning}"
     if "N" in name.symbol or "sum w" in name.symbol:
         text += ": the forward pass and the gradient do not divide by the same thing"
     return Finding(text, 1, {"ratio": ratio, "symbol": name.symbol})

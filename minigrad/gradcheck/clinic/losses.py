@@ -9,7 +9,7 @@ import numpy as np
 
 from .quantities import weights_of
 from .registry import Finding, mistake
-from .rows import Rows, Scale, rows_of, sigmoid, softmax
+from .rows import Rows, Scale, largest_sum, rows_of, sigmoid, softmax
 from .suspect import Suspect
 
 # --- Any loss of softmax(z) or sigmoid(z)
@@ -90,12 +90,17 @@ def softmax_diagonal(s: Suspect) -> Finding | None:
     if not s.shaped or s.x.ndim < 1 or s.x.shape[-1] < 2:
         return None
     p = softmax(s.x)
-    if not s.measured_is([_through("softmax", p, c / (p * (1 - p))) for c in s.claimed]):
+    if s.measured_is([_through("softmax", p, c / (p * (1 - p))) for c in s.claimed]):
+        text = (
+            "{yours} uses p (1 - p), the diagonal of softmax's derivative, alone: with the entries -p_j p_k beside it"
+        )
+        return Finding(f"{text}, the measured gradient comes out exactly")
+    if s.case.y.ndim or not s.measured_is([c - p * c.sum(axis=-1, keepdims=True) for c in s.claimed]):
         return None
-    return Finding(
-        "{yours} uses p (1 - p), the diagonal of softmax's derivative, alone: with the entries -p_j p_k beside "
-        "it, the measured gradient comes out exactly"
+    text = (
+        f"rows of {{yours}} do not sum to 0, one sums to {largest_sum(s):.4g}: every logit is in the denominator of p. "
     )
+    return Finding(f"{text}With -p times its sum added to each row the measured gradient comes out exactly", 2)
 
 
 # --- Known formulas: dl_i/dz_i = c_i right_i, c_i from what was measured; then is it c_i wrong_i that was claimed?
@@ -122,6 +127,41 @@ def _coefficients(rows: Rows, right: np.ndarray) -> list[np.ndarray] | None:
 def _is(rows: Rows, right: np.ndarray, wrong: np.ndarray) -> Scale | None:
     c = _coefficients(rows, right)
     return rows.are([each * wrong for each in c]) if c is not None else None
+
+
+@mistake("softmax_axis", "Print the probabilities that your gradient uses. What does each row of them sum to?")
+def softmax_axis(s: Suspect) -> Finding | None:
+    rows = _logits(s)
+    t = rows.targets if rows else None
+    if rows is None or t is None or t.ndim != 2 or (t.sum(axis=1) != 1).any():
+        return None
+    e = np.exp(rows.z)
+    totals = {
+        "by their sum over the samples, axis 0": e.sum(axis=0),
+        "by the sum of them all": e.sum(),
+        "by nothing": 1.0,
+    }
+    for words, total in totals.items():
+        scale = _is(rows, rows.probabilities - t, e / total - t)
+        if scale:
+            text = f"{{yours}} has the exponentials divided {words}, where each row's own sum is needed{scale.words}"
+            return Finding(text, scale.freedom)
+    return None
+
+
+@mistake(
+    "forward_value", "Which numbers go into the softmax or sigmoid, and which come out? Which of them belong here?"
+)
+def logits_for_probabilities(s: Suspect) -> Finding | None:
+    rows = _logits(s)
+    t = rows.targets if rows else None
+    scale = _is(rows, rows.probabilities - t, rows.z - t) if rows is not None and t is not None else None
+    if not scale:
+        return None
+    return Finding(
+        f"{{yours}} is z - y where it should be p - y{scale.words}: the logits stand in the place of the probabilities",
+        scale.freedom,
+    )
 
 
 def _focal(p: np.ndarray, t: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray]:

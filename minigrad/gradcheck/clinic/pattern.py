@@ -40,5 +40,16 @@ def _factors(s: Suspect) -> str:
         ratio = (ours * theirs).sum(axis=(0, *others), keepdims=True) / total
         if s.fits(list(ratio * theirs)):
             shown = ", ".join(f"{r:.4g}" for r in ratio.ravel()[:6]) + ", ..." * (ratio.size > 6)
-            return f"each index along axis {axis} is off by a factor of its own: {shown}"
+            return f"each index along axis {axis} is off by a factor of its own: {shown}{_known(s, ratio.ravel())}"
+    return ""
+
+
+def _known(s: Suspect, ratio: np.ndarray) -> str:
+    """Whether these numbers are those of another input, or were told."""
+    for name, value in (*zip(s.case.names, s.case.inputs, strict=True), *s.case.known.items()):
+        v = np.ravel(value)
+        if v.dtype.kind in "fiu" and v.size == ratio.size:
+            for words, one in ((name, v), (f"1 / {name}", 1 / v)):
+                if np.allclose(ratio, one, rtol=1e-5):
+                    return f"; these are {words}"
     return ""

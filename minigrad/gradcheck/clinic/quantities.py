@@ -44,8 +44,12 @@ def _all(case: Case) -> Iterator[Quantity]:
     for weights in weights_of(case):
         yield Quantity("sum w", "the sum of the weights", float(weights.samples.sum()), True)
         yield Quantity("sum w / N", "the mean weight", float(weights.samples.mean()), True)
-    if labels_of(case) is not None and case.inputs[0].ndim == 2:
-        yield Quantity("K", "the number of classes", case.inputs[0].shape[1], True)
+        if weights.classes is not None:
+            yield Quantity("sum w_c", "the sum of the classes' weights", float(weights.classes.sum()), True)
+    labels = labels_of(case)
+    if labels is not None and case.inputs[0].ndim == 2:
+        meaning = "the number of classes" if labels.ndim == 1 else "the number of labels of each sample"
+        yield Quantity("K", meaning, case.inputs[0].shape[1], True)
     shapes = [(name, x.shape) for name, x in zip(case.names, case.inputs, strict=True)]
     shapes += [("the output", y.shape) for y in case.outputs]
     for name, shape in shapes:

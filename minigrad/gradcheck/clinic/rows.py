@@ -62,8 +62,8 @@ class Rows:
             return None
         if name is None:
             return Scale(c, f", and all of them {c:.6g} x too large", 2)
-        symbol = "" if np.isclose(c, -1) else f" = {name.symbol} ({name.meaning})"
-        return Scale(c, f", and all of them times {c:.6g}{symbol}", 1)
+        symbol = "" if name.symbol == f"{c:.6g}" else f" = {name.symbol}"
+        return Scale(c, f", and all of them times {c:.6g}{symbol} ({name.meaning})", 1)
 
     @property
     def labels(self) -> np.ndarray | None:
@@ -97,6 +97,12 @@ def rows_of(s: Suspect) -> Rows | None:
     if not s.shaped or s.x.ndim < 1 or len(s.x) != samples(s.case) or len(s.x) < 2:
         return None
     return Rows(s, s.x, [np.where(s.sure, m, np.nan) for m in s.measured], lambda _, dz: dz)
+
+
+def largest_sum(s: Suspect) -> float:
+    """Over the rows of the claimed gradient: where the weights are right, softmax's rows sum to 0."""
+    totals = s.claimed[0].reshape(len(s.x), -1).sum(axis=1)
+    return float(totals[np.abs(totals).argmax()])
 
 
 # --- Softmax cross-entropy of x W + b, checked at x, W and b

@@ -8,7 +8,7 @@ import numpy as np
 
 from .quantities import Weights, labels_of, samples, weights_of
 from .registry import Finding, mistake
-from .rows import Rows, Scale, rows_of
+from .rows import Rows, Scale, largest_sum, rows_of
 from .suspect import Suspect
 
 MICRO = 256  # samples at most: every way to cut them is tried
@@ -26,10 +26,11 @@ def _shown(numbers: np.ndarray, most: int = 4) -> str:
     return ", ".join(f"{v:.4g}" for v in numbers.ravel()[:most]) + (", ..." if numbers.size > most else "")
 
 
-def _largest_sum(s: Suspect) -> float:
-    """Over the rows of the claimed gradient: where the weights are right, softmax's rows sum to 0."""
-    totals = s.claimed[0].reshape(len(s.x), -1).sum(axis=1)
-    return float(totals[np.abs(totals).argmax()])
+def _whose(w: np.ndarray) -> tuple[str, str]:
+    """What each weight multiplies, and the weights: of samples (N,), of labels or of single entries (N, K)."""
+    if w.ndim == 1:
+        return "sample's row", _shown(w)
+    return ("label's column", _shown(w[0])) if (w == w[0]).all() else ("entry", _shown(w))
 
 
 def _divided(w: np.ndarray) -> np.ndarray:
@@ -43,9 +44,10 @@ def forgotten(s: Suspect) -> Finding | None:
         w = weights.samples
         scale = rows.times(rows.each(_divided(w)))
         if scale:
+            part, shown = _whose(w)
             text = (
-                "{yours} is the measured one with each sample's row divided by its weight, "
-                f"{_shown(w)}{scale.words}: the loss is weighted, the gradient is not"
+                f"{{yours}} is the measured one with each {part} divided by its weight, {shown}{scale.words}: "
+                "the loss is weighted, the gradient is not"
             )
             return Finding(text, scale.freedom, {"weights": w})
     return None
@@ -57,10 +59,8 @@ def twice(s: Suspect) -> Finding | None:
         w = weights.samples
         scale = rows.times(rows.each(w))
         if scale:
-            text = (
-                "{yours} is the measured one with each sample's row times its weight, "
-                f"{_shown(w)}, once more{scale.words}"
-            )
+            part, shown = _whose(w)
+            text = f"{{yours}} is the measured one with each {part} times its weight, {shown}, once more{scale.words}"
             return Finding(text, scale.freedom, {"weights": w})
     return None
 
@@ -70,9 +70,10 @@ def inverse(s: Suspect) -> Finding | None:
     for rows, weights in _weighted(s):
         scale = rows.times(rows.each(_divided(weights.samples) ** 2))
         if scale:
+            part, shown = _whose(weights.samples)
             text = (
-                f"each sample's row in {{yours}} is 1/w^2 x the measured one, w = "
-                f"{_shown(weights.samples)}{scale.words}: it carries 1/w where the loss has w"
+                f"each {part} in {{yours}} is 1/w^2 x the measured one, w = {shown}{scale.words}: it carries 1/w where "
+                "the loss has w"
             )
             return Finding(text, scale.freedom, {"weights": weights.samples})
     return None
@@ -150,7 +151,7 @@ def by_column(s: Suspect) -> Finding | None:
         for own in (_divided(weights.samples), np.ones(n)):
             scale = rows.times(rows.each(own) * columns)
             if scale:
-                worst = _largest_sum(s)
+                worst = largest_sum(s)
                 text = (
                     f"column k of {{yours}} carries the weight of class k, {_shown(columns)}, instead of "
                     f"each row that of its own label{scale.words}; rows do not sum to 0, one to {worst:.4g}"
@@ -176,7 +177,7 @@ def on_label_only(s: Suspect) -> Finding | None:
         for words, form in forms.items():
             scale = rows.are([u * form for u in unit])
             if scale:
-                worst = _largest_sum(s)
+                worst = largest_sum(s)
                 text = (
                     f"{{yours}} is {words} where it should be w (p - e_y){scale.words}: the weight is on one "
                     f"term alone, and a row sums to {worst:.4g}"

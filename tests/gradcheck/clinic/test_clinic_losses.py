@@ -85,6 +85,64 @@ def test_weights_by_column():
         assert "rows do not sum to 0" in report.reasons[0]
 
 
+NOT_SOFTMAX = {  # what stands in the place of the probabilities, the kind, and words of the reason
+    "summed over axis 0": (lambda z: np.exp(z) / np.exp(z).sum(axis=0), "softmax_axis", "over the samples, axis 0"),
+    "summed over everything": (lambda z: np.exp(z) / np.exp(z).sum(), "softmax_axis", "by the sum of them all"),
+    "not divided": (np.exp, "softmax_axis", "by nothing"),
+    "the logits": (lambda z: z, "forward_value", "z - y where it should be p - y"),
+    "too little": (
+        lambda z: softmax(z) * np.linspace(0.5, 0.9, N)[:, None],
+        "softmax_diagonal",
+        "do not sum to 0, one",
+    ),
+}
+
+
+@pytest.mark.parametrize("weights", [None, SAMPLE, CLASSES], ids=["no weights", "per sample", "per class"])
+@pytest.mark.parametrize("name", NOT_SOFTMAX)
+def test_what_is_no_softmax(name, weights):
+    probabilities, kind, words = NOT_SOFTMAX[name]
+    report = check(cross_entropy, lambda z, w, d: w * (probabilities(z) - T) / d, w=weights)
+    assert [reason.kind for reason in report.reasons] == [kind], report
+    assert words in report.reasons[0]
+
+
+def test_weights_of_labels_are_told_as_those_of_columns():
+    z, t, w = draw(5, 3), (draw(5, 3, seed=1) > 0).astype(int), np.array([3.0, 1.5, 0.7])
+
+    def forward(z):
+        return (w * (np.log1p(np.exp(z)) - t * z)).sum()
+
+    wrongs = {
+        "weight_forgotten": (1, "with each label's column divided by its weight, 3, 1.5, 0.7: the loss"),
+        "weight_twice": (w**2, "with each label's column times its weight, 3, 1.5, 0.7, once more"),
+        "weight_inverse": (1 / w, "each label's column in your gradient of input 0 (z) is 1/w^2 x"),
+    }
+    for kind, (factor, says) in wrongs.items():
+        report = check_backward(forward, lambda g, z, f=factor: g * f * (sigmoid(z) - t), z, labels=t, weights=w)
+        assert report.reasons[0].kind == kind, report
+        assert says in report.reasons[0]
+    each = np.linspace(0.5, 2, 15).reshape(5, 3)
+    report = check_backward(
+        lambda z: (each * (np.log1p(np.exp(z)) - t * z)).sum(), lambda g, z: g * (sigmoid(z) - t), z,
+        labels=t, weights=each,
+    )  # fmt: skip
+    assert "with each entry divided by its weight, 0.5, 0.6071" in report.reasons[0]
+
+
+def test_a_sum_of_class_weights_is_a_known_number():
+    report = check(cross_entropy, lambda z, w, d: w * slope(z) / CLASSES.sum(), w=CLASSES, reduction="sum")
+    assert "1/(sum w_c); 8.2 is the sum of the classes' weights" in report.reasons[0]
+
+
+def test_several_labels_are_labels_and_not_classes():
+    z, t = draw(5, 3), (draw(5, 3, seed=1) > 0).astype(int)
+    report = check_backward(
+        lambda z: (np.log1p(np.exp(z)) - t * z).mean(), lambda g, z: g * (sigmoid(z) - t) / 5, z, labels=t
+    )
+    assert "3 = K; 3 is the number of labels of each sample" in report.reasons[0]
+
+
 def test_weights_of_zero_say_nothing():
     w = np.array([0.0, 2, 1.5, 0.7, 3, 0, 0.25])
     report = check(cross_entropy, lambda z, w, d: slope(z) / d, w=w)
@@ -273,19 +331,20 @@ def cost_slope(z, C):
     return p * (C[Y] - (p * C[Y]).sum(1, keepdims=True))
 
 
-COST_MISTAKES = {
-    "cost_transposed": lambda z, w, d: w * cost_slope(z, COSTS.T) / d,
-    "not_through_softmax": lambda z, w, d: w * COSTS[Y] / d,
-    "softmax_diagonal": lambda z, w, d: w * COSTS[Y] * softmax(z) * (1 - softmax(z)) / d,
-    "weight_forgotten": lambda z, w, d: cost_slope(z, COSTS) / d,
-    "unknown": lambda z, w, d: w * softmax(z) * COSTS[Y] / d,
-}
+COST_MISTAKES = [
+    ("cost_transposed", lambda z, w, d: w * cost_slope(z, COSTS.T) / d),
+    ("not_through_softmax", lambda z, w, d: w * COSTS[Y] / d),
+    ("softmax_diagonal", lambda z, w, d: w * COSTS[Y] * softmax(z) * (1 - softmax(z)) / d),
+    ("softmax_diagonal", lambda z, w, d: w * softmax(z) * COSTS[Y] / d),
+    ("weight_forgotten", lambda z, w, d: cost_slope(z, COSTS) / d),
+    ("unknown", lambda z, w, d: w * softmax(z) * COSTS[Y] ** 2 / d - w * softmax(z / 2) / d),
+]
 
 
-@pytest.mark.parametrize("kind", COST_MISTAKES)
-def test_expected_cost(kind):
+@pytest.mark.parametrize(("kind", "wrong"), COST_MISTAKES)
+def test_expected_cost(kind, wrong):
     rows = lambda z: (softmax(z) * COSTS[Y]).sum(1)  # noqa: E731
-    report = check(rows, COST_MISTAKES[kind], w=SAMPLE, cost_matrix=COSTS)
+    report = check(rows, wrong, w=SAMPLE, cost_matrix=COSTS)
     assert report.reasons[0].kind == kind, report
 
 
@@ -379,7 +438,8 @@ def test_a_constant_factor_is_called_by_its_name(name, sign):
     (reason,) = check(cross_entropy, wrong, w=SAMPLE, rate=0.03).reasons
     assert reason.kind == "factor"
     assert reason.facts["symbol"] == symbol
-    assert f"{'-' if sign < 0 else ''}{symbol}; {meaning}" in reason
+    told = f". {meaning.capitalize()}" if symbol == "2" else f" = {'-' if sign < 0 else ''}{symbol}; {meaning}"
+    assert told in reason
     assert ("so its sign is wrong, too" in reason) == (sign < 0)
 
 

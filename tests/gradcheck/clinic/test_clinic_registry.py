@@ -19,7 +19,7 @@ diagnosis = sys.modules["minigrad.gradcheck.diagnose"]  # mg.gradcheck, the func
 
 AGREED = """
     sign factor zero cotangent transpose missing_sum kept_dims n_by_n overwritten permutation swapped
-    extra_l2 l2_missing l2_doubled bias_gradient forward_value softmax_diagonal
+    extra_l2 l2_missing l2_doubled bias_gradient forward_value softmax_diagonal softmax_axis
     weight_forgotten weight_twice weight_inverse weight_of_other_samples weight_by_column weight_on_label_only
     sigmoid_factor label_column_only not_through_softmax micro_batch_means
     kernel_not_flipped patches_overwritten bias_not_summed pool_every_tie pool_wrong_corner
@@ -215,6 +215,39 @@ def test_one_reason_for_all_the_inputs_that_it_explains():
     assert reason.inputs == (0, 1, 2)
     assert reason.facts["symbol"] == "N"
     assert reason.facts["ratio"] == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "says"),
+    [
+        (2.0, "is 2 x the measured one, everywhere. A 2 too many: the derivative of a square brings one"),
+        (-2.0, "is -2 x the measured one, everywhere, so its sign is wrong, too. A 2 too many"),
+        (4.0, "is 4 x the measured one, everywhere. 4 is the length of axis 1 of input 0 (x)"),
+        (1 / 4, "0.25 = 1/4; 4 is the length of axis 1 of input 0 (x)"),
+        (2 / 3, "is 0.666667 x the measured one, everywhere. It is no size or sum that the checker knows"),
+    ],
+)
+def test_a_factor_is_told_once(ratio, says):
+    """And not as a combination of sizes that is equal to it by chance, such as 2/3 for 4/6."""
+    report = check_backward(lambda x: x**3, lambda g, x: ratio * g * 3 * x**2, draw(6, 4))
+    assert [reason.kind for reason in report.reasons] == ["factor"]
+    assert says in report.reasons[0]
+
+
+@pytest.mark.parametrize(("power", "says"), [(1, "temperature"), (-1, "1 / temperature")])
+def test_factors_that_were_told_are_recognised(power, says):
+    a = np.array([1.0, 3.0, 0.5])
+    report = check_backward(lambda x: x**3, lambda g, x: g * 3 * x**2 * a**power, draw(4, 3), temperature=a)
+    assert [reason.kind for reason in report.reasons] == ["unknown"]
+    assert report.reasons[0].endswith(f"; these are {says}")
+
+
+def test_factors_that_are_another_input_are_recognised():
+    x, gamma = draw(5, 3), np.array([0.5, 2.0, -1.5])
+    report = check_backward(
+        lambda x, gamma: gamma * x**3, lambda g, x, gamma: (g * 3 * x**2, (g * x**3).sum(axis=0)), (x, gamma)
+    )
+    assert "off by a factor of its own: 2, 0.5, -0.6667; these are 1 / input 1 (gamma)" in report.reasons[0]
 
 
 def test_explanations_of_the_same_numbers_stand_beside_each_other():
