@@ -1,19 +1,21 @@
 """The network says 60 %: how often is it right?
 
-If class 1 is one in ten and was given its balanced weight, one time in seven. A weight w_c acts as if class c were w_c
-times as frequent as it is. Its share in the data is the prior pi_c; the weighted network lives where the prior is
+If class 1 is one in ten and was given its balanced weight: in theory, one time in seven. A weight w_c acts as if class
+c were w_c times as frequent as it is. Its share in the data is called the prior pi_c; the weighted network is at home
+where the prior is
 
     pi'_c = pi_c w_c / sum_k pi_k w_k
 
-so its odds p / (1 - p) for class 1 are too high by w_1 / w_0, its log-odds by log(w_1 / w_0). Its ranking may be fine,
-but its p is no probability here. Dividing the factor out again, which is Bayes' rule with the prior exchanged,
+With p_c its probability of class c, the odds p_1 / p_0 are too high by the factor w_1 / w_0, the log-odds by
+log(w_1 / w_0). The ranking may be fine, but p is no probability here. Dividing the factor out again, which is Bayes'
+rule with the prior exchanged,
 
-    p_c pi_c / pi'_c, divided by their sum
+    p_c pi_c / pi'_c, divided by the sum of these over c
 
 makes it one: `mg.decisions.correct_prior`. We weigh, look at what p means, correct it, and then correct once too often.
 
 The picture: reliability diagrams. To the right what the model says, upwards how often it is so; on the diagonal a
-percent is a percent. Weights push the dots far below it, onto the curve that theory draws; the correction brings them
+percent is a percent. Weights push the dots far below it, near the curve that theory draws; the correction brings them
 back to the diagonal, and a second correction overshoots to the other side.
 """
 
@@ -27,13 +29,14 @@ from tqdm import tqdm
 
 import minigrad as mg
 
-SEEDS = range(8)
+SEEDS = range(16)
 
 # %% [markdown]
 # ## Two rare classes
 # Breast cancer with two of its measurements (radius and texture), the malignant tumours thinned to one in ten before
 # the split, so that training and test come from the same population. And handwritten digits, where "is it an 8?" is
-# one in ten by itself. The models are linear, and small beside their data, so that they cannot learn it by heart.
+# one in ten by itself. Both are learned by logistic regression, with the same settings: about a thousand steps of 32
+# samples, and a little weight decay, so that it does not learn its data by heart.
 
 # %%
 tumours, benign = mg.data.load_breast_cancer()
@@ -49,32 +52,20 @@ def rare_tumours(seed):
 
 
 def eights(seed):
-    rows = np.random.default_rng(seed).permutation(len(labels))[:8000]
+    rows = np.random.default_rng(seed).permutation(len(labels))[:4000]
     X, y = images[rows], (labels[rows] == 8).astype(int)
     return train_test_split(X, y, test_size=0.6, stratify=y, random_state=seed)
 
 
-EIGHTS = f"is it an 8? ({name})"
-DATA: dict = {  # how it is drawn, and how it is learned
-    "is it malignant?": (rare_tumours, {"lr": 0.01, "weight_decay": 0.0, "epochs": 100}),
-    EIGHTS: (eights, {"lr": 0.003, "weight_decay": 0.01, "epochs": 10}),
-}
+DATA = {"is it malignant?": rare_tumours, f"is it an 8? ({name})": eights}
 
 
-def probability(X_train, y_train, X_test, class_weight, seed, lr, weight_decay, epochs, hidden=()):
-    """P(class 1) of the test samples."""
-    model = mg.models.MLP((X_train.shape[1], *hidden, 2), rng=seed)
-    optimizer = mg.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay)
-    mg.training.fit(
-        model,
-        mg.losses.cross_entropy,
-        (X_train, y_train),
-        class_weight=class_weight,
-        epochs=epochs,
-        optimizer=optimizer,
-        rng=seed,
-        progress=False,
-    )
+def probability(X_train, y_train, X_test, class_weight, seed):
+    """P(class 1) of the test samples, by logistic regression."""
+    model = mg.nn.Linear(X_train.shape[1], 2, rng=seed)
+    optimizer = mg.optim.Adam(model.parameters(), lr=0.01, weight_decay=0.01)
+    how: dict = {"epochs": 32_000 // len(y_train), "optimizer": optimizer, "rng": seed, "progress": False}
+    mg.training.fit(model, mg.losses.cross_entropy, (X_train, y_train), class_weight=class_weight, **how)
     return mg.nn.functional.softmax(model(X_test)).numpy()[:, 1].astype(float)
 
 
@@ -85,15 +76,15 @@ def probability(X_train, y_train, X_test, class_weight, seed, lr, weight_decay, 
 
 
 # %%
-def ways(X_train, X_test, y_train, seed, **settings):
+def ways(X_train, X_test, y_train, seed):
     """P(class 1) of the test samples in five ways."""
     pi = np.bincount(y_train) / len(y_train)
     w = mg.weighting.balanced(y_train)
     acted = pi * w / np.sum(pi * w)  # pi' = pi w / sum(pi w)
-    weighted = probability(X_train, y_train, X_test, w, seed, **settings)
+    weighted = probability(X_train, y_train, X_test, w, seed)
     corrected = mg.decisions.correct_prior(weighted, acted, pi)  # p pi / pi', divided by their sum
     return {
-        "unweighted": probability(X_train, y_train, X_test, None, seed, **settings),
+        "unweighted": probability(X_train, y_train, X_test, None, seed),
         "weighted": weighted,
         "corrected": corrected,
         "corrected twice": mg.decisions.correct_prior(corrected, acted, pi),
@@ -110,11 +101,11 @@ WAYS = ("unweighted", "weighted", "corrected", "corrected twice", "wrong sign")
 says: dict = {}  # p in the five ways, (seeds, ways, samples)
 happens: dict = {}  # the truth, (seeds, samples)
 agree = []  # share of the samples on which two decisions agree, see below
-for title, (draw, settings) in DATA.items():
+for title, draw in DATA.items():
     said, truth = [], []
     for seed in tqdm(SEEDS, desc=title):
         X_train, X_test, y_train, y_test = draw(seed)
-        p = ways(X_train, X_test, y_train, seed, **settings)
+        p = ways(X_train, X_test, y_train, seed)
         said.append([p[way] for way in WAYS])
         truth.append(y_test)
         agree.append(np.mean((p["weighted"] >= 0.5) == (p["corrected"] >= np.mean(y_train))))
@@ -156,13 +147,11 @@ print(f"\n'weighted p >= 0.5' and 'corrected p >= pi' agree on {np.mean(agree):.
 
 
 # %%
-def reliability(p, y, edges=(0, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1), least=20):
-    """Mean p, share of ones and its standard error in each bin that has enough samples."""
+def reliability(p, y, edges=(0.05, 0.2, 0.4, 0.6, 0.8), least=30):
+    """Mean p and share of ones, in each bin that has enough samples."""
     bins = np.digitize(p, edges)
     members = [bins == b for b in range(len(edges) + 1) if np.sum(bins == b) >= least]
-    happened = np.array([y[m].mean() for m in members])
-    error = np.sqrt(happened * (1 - happened) / [m.sum() for m in members])
-    return [p[m].mean() for m in members], happened, error
+    return [p[m].mean() for m in members], [y[m].mean() for m in members]
 
 
 LOOKS = {
@@ -177,21 +166,21 @@ for d, (title, axes) in enumerate(zip(DATA, panels, strict=True)):
     theory = mg.decisions.correct_prior(every_p, 0.5, rate[d])  # balanced weights act as a prior of one half
     axes.plot(every_p, theory, color=plotting.BLACK, lw=1.5, label="theory for weighted")
     for way, look in LOOKS.items():
-        stated, happened, error = reliability(says[title][:, WAYS.index(way)].ravel(), happens[title].ravel())
-        axes.errorbar(stated, happened, error, capsize=3, label=way, **look)
+        axes.plot(*reliability(says[title][:, WAYS.index(way)].ravel(), happens[title].ravel()), label=way, **look)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="what the model says: mean p of the bin")
     axes.set_title(title)
 panels[0].set(ylabel="what happens: share of yes in the bin")
-panels[0].legend(loc="upper left", fontsize=10)
+figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=10)
 plotting.save(figure, "10_probabilities")
 
 # %% [markdown]
 # ## What we saw
-# Weights doubled the average p and more. Their log-odds rose by less than log 9 = 2.2, for no model fits its data as
-# freely as theory wants; so the correction, which takes off the full 2.2, comes out near the truth but not exactly on
-# it. Its log loss is about that of the unweighted model. A network that has learned its training data by heart hardly
-# notices weights (the third try below): there the correction takes off what was never put on. Look at a reliability
-# diagram of validation data before you trust any p.
+# Weights about doubled the average p. The log-odds rose by less than log 9 = 2.2, on average: theory speaks of a model
+# that can follow its data freely, and ours is a straight line with weight decay. So the correction, which takes off
+# the full 2.2, comes out near the truth but not exactly on it; its log loss is about that of the unweighted model, or a
+# little lower. A network that has learned its training data by heart hardly notices weights (see the third try below):
+# there the correction takes off what was never put on. Look at a reliability diagram of validation data before you
+# trust any p.
 #
 # ## What we claim
 
@@ -205,9 +194,9 @@ assert np.all(off[:, corrected] < 0.4 * off[:, weighted]), "the correction bring
 assert np.all(average[:, corrected] < 0.8 * average[:, weighted]), "and lowers the log loss"
 assert np.all(average[:, corrected] < 1.15 * average[:, unweighted]), "to about that of no weights, or below"
 assert np.all(average[:, twice] > 1.15 * average[:, corrected]), "corrected twice is too low"
-assert np.all(mean[:, :, twice] < rate[:, None]), "so that p is below the truth, in every seed"
+assert np.all(mean[:, :, twice].mean(axis=1) < 0.7 * rate), "so that p is below the truth"
 assert np.all(average[:, wrong] > 2 * average[:, weighted]), "the wrong sign doubles the mistake"
-assert all(1 < s < 2.6 for s in shift), "the shift has the sign of log(w_1 / w_0), and nearly its size"
+assert all(0.5 < s < 2.2 for s in shift), "weights raise the log-odds, by less than log(w_1 / w_0)"
 assert np.mean(agree) > 0.999, "the decisions are the same, at another threshold"
 print(f"\nClaims hold over {len(SEEDS)} seeds:")
 for d, title in enumerate(DATA):
@@ -220,9 +209,9 @@ for d, title in enumerate(DATA):
 # ## Try it yourself
 # 1. `mg.weighting.inverse_sqrt` instead of `balanced`: what is log(w_1 / w_0) now, and where is the theory's curve?
 # 2. Train without weights and `correct_prior` to a prior of one half. Compare with "weighted": ranking, log loss.
-# 3. Give the eights `"hidden": (64,), "weight_decay": 0.0, "epochs": 30`. By how much do weights raise the log-odds of
-#    the median sample now? What does the correction do to the log loss?
+# 3. Put `mg.models.MLP((X_train.shape[1], 64, 2), rng=seed)` in the place of `Linear`, with `weight_decay=0`. By how
+#    much do weights raise the log-odds of the eights now? What does the correction do to the log loss?
 # 4. scikit-learn's `CalibratedClassifierCV` learns the correction from data. When would you rather have that?
 #
 # **Exercise of this lesson:** `minigrad exercises check 10_probabilities.py`. Write `correct_prior` for probabilities
-# and for logits, find the program that corrects once too often, and move a threshold instead.
+# and for logits, repair a program that corrects once too often, and move a threshold instead.

@@ -180,11 +180,11 @@ for method, r, right in rows:
     print(f"{method:22} {right:8}   {spread(r[:, 0])}     {spread(r[:, 1])}     {spread((r - plain)[:, 2], '+')}")
 
 # %% [markdown]
-# The shift does at least as well as weights; deferring the weights does no better. With tau = 4 the handicap of
-# the nine is 4 log 50 = 16 (MNIST), and the network no longer gets its training images right. LDAM differs from the
-# others in two things, margin and cosines; which of them does it, "Try it yourself" can tell. The last row is a
-# mistake: a shift in training *and* post hoc counts the prior twice. It is not a disaster, it is a larger tau than one
-# meant: more for the rare digits, less for the frequent ones.
+# The shift does at least as well as weights. Whether weights should be deferred, these few seeds cannot tell. With
+# tau = 4 the handicap of the nine is 4 log 50 = 16 (MNIST), and the network no longer gets its training images right.
+# LDAM differs from the others in two things, margin and cosines; which of them does it, "Try it yourself" can tell. The
+# last row is a mistake: a shift in training *and* post hoc counts the prior twice. That is no disaster, but a larger
+# tau than one meant: more for the rare digits, less for the frequent ones.
 #
 # ## The picture
 

@@ -158,7 +158,7 @@ for r, row in enumerate(ROWS):
 #   form of the schedule. Stopping early is the bluntest of them, and clipping to short steps has the same effect.
 # - **Dropout and a wider network** change far less here than a penalty does.
 # - **Deferred weights** come when all losses are nearly 0, and find nothing to weigh. (In lesson 12 they did help:
-#   there a few rare digits still lost something.)
+#   its classes are ten, some with a handful of images.)
 # - **EarlyStopping** waits for a validation loss that no longer falls. Here it falls (almost) to the end.
 #
 # ## Clip before or after weighting?

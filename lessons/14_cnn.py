@@ -172,10 +172,10 @@ print(f"\nratio 1, accuracy less that of the plain network: shifted {spread(gain
 print(f"mirrored {spread(gains[:, 1], '+')}")
 
 # %% [markdown]
-# We do not rank the remedies: their order on MNIST was another than on scikit-learn's digits. (Buda et al., with whole
-# data sets, found oversampling the best in most cases.) What can be said: all of them help, and thresholding helps
-# without any training. It takes the plain network as it is, divides p_c by the class's share, and wins back a good
-# part of what was lost. Shifting the images changed little, mirroring them did harm.
+# We do not rank the remedies: their order changed with the data and with the seeds. (Buda et al., with whole data sets,
+# found oversampling the best in most cases.) What can be said: all of them help, and thresholding helps without any
+# training. It takes the plain network as it is, divides p_c by the class's share, and wins back a good part of what was
+# lost. Shifting the images changed little, mirroring them did harm.
 #
 # ## The picture
 

@@ -17,8 +17,8 @@ class counts.
 
 The picture: the share of a batch's weight that the wrong labels get (left) and that the rare fours get (right), against
 the step of training. The bands hold all seeds. Meta-Weight-Net starts from equal weights, takes nearly all weight from
-the wrong labels, and gives the fours little or nothing. Learning to reweight takes less from the wrong labels, but from
-the first step on, and gives the fours most of the weight.
+the wrong labels, and leaves the fours with about their share. Learning to reweight takes less from the wrong labels,
+but from the first steps on, and gives the fours most of the weight.
 """
 
 # %%
@@ -213,8 +213,10 @@ plotting.save(figure, "16_learned_weights")
 # whether a large loss means a wrong label or a rare class; yet it falls with the loss in the task "noise" and rises in
 # the task "rare".
 #
-# What that is worth on the test set is another question. With wrong labels it is little: training without weights, at
-# its own best rate, is nearly as good. With few fours learning to reweight helps, and Meta-Weight-Net does not.
+# What is that worth on the test set? With wrong labels it is 0.00 to 0.03: training without weights,
+# at its own best rate, is nearly as good. With few fours learning to reweight helps. Meta-Weight-Net leaves them with
+# their share, and on MNIST it gains nothing: -0.003, -0.005 and -0.003 in three times five seeds. (On the digits it
+# gains about 0.02. A rate of 1, the best on MNIST, seems too large there, and a V near 1/2 halves the steps.)
 #
 # The gains depend on the setting, and ours is small. With 5,000 samples, and rates chosen for those, learning to
 # reweight was 0.02 *worse* than no weights in the task "noise" and 0.03 better in the task "rare" (on the validation
@@ -234,10 +236,10 @@ assert np.all(kept[[reweight, meta]] < 0.9), "wrong labels lose weight"
 assert np.all(np.abs(gain[noise, [reweight, meta]]) < 0.05), "which changes the accuracy little"
 assert given[reweight] > 5 * given[0], "learning to reweight gives fours more than five times their share"
 assert gain[rare, reweight] > 0.015, "and that helps"
-assert given[meta] < given[reweight] / 2, "Meta-Weight-Net gives them far less"
-assert gain[rare, meta] < 0.01, "and that does not help"
+assert given[meta] < 1.5 * given[0], "Meta-Weight-Net leaves them with about their share"
+assert gain[rare, meta] < gain[rare, reweight] - 0.01, "and helps less, if at all"
 assert falls[0] > falls[1] + 0.1, "V falls with the loss where labels are wrong"
-assert rises[0] < rises[1] - 0.1, "and rises where a class is rare"
+assert rises[0] < rises[1] - 0.05, "and rises where a class is rare"
 print(f"\nClaims hold over {len(SEEDS)} paired seeds (gains in balanced accuracy, against no weights):")
 print("- the slope of a weight is the inner product of two gradients, through the step or without it")
 for m in (reweight, meta):

@@ -46,7 +46,11 @@ def check(path: Path, exercises: Path | None = None, seed: int = 0) -> tuple[Exe
             raise SourceError(f"{path}: {error}") from None
         return known[name], marking.nothing(known[name], error)
     if handed_in.exercise not in known:
-        which = f"exercise {handed_in.exercise!r} is not among" if handed_in.exercise else "none of its names is one of"
+        which = (
+            f"exercise {handed_in.exercise!r} is not among"
+            if handed_in.exercise
+            else "neither its first line nor its name says one of"
+        )
         raise SourceError(
             f"{path} belongs to no exercise here: {which} {', '.join(known)}. Keep the file's first line as it was "
             f"handed out, for example: # minigrad exercise {next(iter(known))}"

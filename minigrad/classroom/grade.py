@@ -87,6 +87,10 @@ def _bad_arguments(arguments: argparse.Namespace) -> str:
     for name in ("memory", "jobs"):
         if getattr(arguments, name) < 1:
             return f"--{name} is {getattr(arguments, name)}; expected at least 1"
+    for name in ("csv", "junit"):
+        path = getattr(arguments, name)
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            return f"--{name} {path} cannot be written: expected the name of a file, in a folder that is there"
     if arguments.seed is not None and arguments.seed < 0:
         return f"--seed is {arguments.seed}; expected 0 or more"
     return ""

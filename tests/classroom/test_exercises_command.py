@@ -111,7 +111,11 @@ def test_check_of_a_blank_and_of_a_file_that_is_not_text(exercises, exercise, tm
     ("name", "content", "says"),
     [
         ("absent.py", None, "absent.py: No such file or directory"),
-        ("homework.py", "x = 1", "none of its names is one of 98_sample. Keep the file's first line"),
+        (
+            "homework.py",
+            "x = 1",
+            "neither its first line nor its name says one of 98_sample. Keep the file's first line",
+        ),
         ("homework.py", "# minigrad exercise 97_gone", "exercise '97_gone' is not among 98_sample"),
         ("homework.py", "\0", "homework.py: the file contains null bytes"),
     ],

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -249,6 +250,11 @@ def test_without_the_kernels_help_a_change_of_the_graders_own_files_ends_the_run
         (["--memory", "0"], "--memory is 0; expected at least 1"),
         (["--jobs", "0"], "--jobs is 0; expected at least 1"),
         (["--seed", "-1"], "--seed is -1; expected 0 or more"),
+        (["--csv", "."], "--csv . cannot be written: expected the name of a file, in a folder that is there"),
+        (
+            ["--junit", "no/x"],
+            f"--junit {Path('no/x')} cannot be written: expected the name of a file, in a folder that is there",
+        ),
     ],
 )
 def test_an_option_that_makes_no_sense(run, tmp_path, options, says):
