@@ -1,3 +1,4 @@
+# %% [markdown]
 """How does a program know the slope of everything that it computed, and why must it keep old values for that?
 
 A neural network is a chain of small steps, and each step has a derivative that we know from school. The chain rule

@@ -1,3 +1,4 @@
+# %% [markdown]
 """How does one measure a slope, and which mistakes does the measurement show?
 
 You have derived a gradient by hand. Is it right? Measure: move the parameters W a little way h along a direction D and

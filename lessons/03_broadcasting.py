@@ -1,3 +1,4 @@
+# %% [markdown]
 """Why does this network predict the mean for everybody, although its loss falls and its gradient is right?
 
 Because of one missing pair of brackets. A layer with one output returns predictions p of shape (N, 1), a column of N

@@ -1,3 +1,4 @@
+# %% [markdown]
 """Why does a network neglect its rare classes, and what does a weight change?
 
 Imbalance is a share of the gradient. A step of training goes against the gradient of the loss, an arrow in the space of

@@ -1,3 +1,4 @@
+# %% [markdown]
 """Where in the gradient does the weight of a sample end up?
 
 On its row. Write the outputs of a network for a batch as Z, one row z_i for each sample, and the weighted loss as

@@ -1,3 +1,4 @@
+# %% [markdown]
 """You gave a rare class 99 times the weight of the others: does it get it?
 
 That depends on what the sum of weighted losses is divided by. Training works through batches, and each batch is

@@ -1,3 +1,4 @@
+# %% [markdown]
 """If a sample shall count ten times, may I simply copy it ten times?
 
 A sum does not mind how it is written. With l_i the loss of sample i, and k_i a whole number,

@@ -1,3 +1,4 @@
+# %% [markdown]
 """How can a model that never finds a single tumour score 0.93?
 
 By being asked the wrong question. The model gives each case a probability p of being positive, and raises an alarm

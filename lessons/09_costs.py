@@ -1,3 +1,4 @@
+# %% [markdown]
 """A missed case costs five times a false alarm: where do I put the five?
 
 Either into the decision or into the training, once. C[truth, prediction] is the cost matrix, p the probability of
@@ -133,7 +134,7 @@ for a, name in enumerate(TABLES):
     for m, (kind, where) in enumerate(COSTS_IN.items()):
         print(f"{kind:32}{spread(cost[a, m, 0])}  {spread(cost[a, m, 1])}    {where}")
     print(f"no model at all: {nobody[a]:.0f} for 'always fine', {everybody[a]:.0f} for 'always bad'")
-    print(f"cross-entropy says a p between p* and 0.5, where the two decisions differ, to {between[a].mean():.0%}")
+    print(f"cross-entropy's p lies between p* and 0.5, where the decisions differ: {between[a].mean():.0%} of the test")
     print(f"weight decay chosen: {', '.join(f'{value:.3f}' for value in decay[a])}\n")
 
 # %% [markdown]

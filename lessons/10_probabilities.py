@@ -1,3 +1,4 @@
+# %% [markdown]
 """The network says 60 %: how often is it right?
 
 If class 1 is one in ten and was given its balanced weight: in theory, one time in seven. A weight w_c acts as if class

@@ -1,3 +1,4 @@
+# %% [markdown]
 """Can a loss find out by itself which samples deserve more weight?
 
 The focal loss (Lin et al. 2017) weighs a sample by how badly it is predicted. With p the probability that the network
@@ -153,7 +154,8 @@ for i, seed in enumerate(tqdm(SEEDS, desc="wrong labels", unit=" seeds")):
 # ## Three knobs
 # `mg.data.synthetic` makes two classes, nine to one, whose difficulty we set. `overlap` is the share of the samples
 # that lie where nothing tells the classes apart; `label_noise` the share of wrong training labels; `complexity` c lays
-# the classes in 2^c stripes, in turn. The test labels have no noise.
+# the classes in 2^c stripes, in turn. The test labels have no noise. (In a first try with complexity 3 and half the
+# samples none of the three losses got above 0.63 on average, so we turned it back to 2.)
 
 # %%
 KNOBS: list[dict] = [{"overlap": 0.4}, {"label_noise": 0.1}, {"complexity": 2}]
@@ -205,10 +207,9 @@ for j in range(len(NOISY)):
     last.plot(to_noise[j], np.full(len(SEEDS), j), ".", color=plotting.SKY, ms=9)
     last.plot(to_noise[j].mean(), j, "D", mfc="none", color=plotting.BLACK)
 last.set_yticks(range(len(NOISY)), list(NOISY))
-last.set_ylim(len(NOISY) - 0.5, -0.5)
 last.axvline(0.1, color=plotting.GREY, ls="--")
 last.text(0.11, 0.55, "share of the samples", color=plotting.GREY, fontsize=10)
-last.set(xlim=(0, None), xlabel=f"wrong labels' share of the gradient ({name})")
+last.set(xlim=(0, None), ylim=(len(NOISY) - 0.5, -0.5), xlabel=f"wrong labels' share of the gradient ({name})")
 last.set_title("Focal listens to wrong labels")
 plotting.save(figure, "11_focal")
 
@@ -235,7 +236,7 @@ assert error < 1e-10, "the gradient of focal is f(p) times that of cross-entropy
 assert error_held < 1e-10, "and with the modulator held, (1 - p)^gamma times"
 assert abs(peak - 1.225) < 1e-3, "f exceeds 1"
 assert is_gradient, "focal passes the gradient check"
-assert not is_gradient_held, "held, it does not"
+assert not is_gradient_held, "with the modulator held it does not"
 assert np.isnan(naive), "gamma < 1, written naively, is NaN for a sure sample"
 assert ours == 0, "and need not be"
 assert 0 < gain[1] < gain[2] / 1.5, "focal gains something on a long tail, weights gain much more"
@@ -251,11 +252,8 @@ print(f"- gamma = 0.5 at a sure sample: {naive} if written as in the paper, {our
 print(f"- long tail: focal adds {gain[1]:.3f} to balanced accuracy, weights {gain[2]:.3f}, both {gain[3]:.3f}")
 print(f"- 10 % wrong labels have {plain.mean():.0%} of the gradient, {gamma_2.mean():.0%} with gamma 2,", end=" ")
 print(f"{gamma_5.mean():.0%} with gamma 5, {generalised.mean():.0%} with generalised cross-entropy")
-print(
-    f"- focal changes balanced accuracy by {by_focal[0]:+.3f} under overlap, {by_focal[1]:+.3f} under label noise,",
-    end=" ",
-)
-print(f"{by_focal[2]:+.3f} by complexity")
+changes = f"overlap {by_focal[0]:+.3f}, label noise {by_focal[1]:+.3f}, complexity {by_focal[2]:+.3f}"
+print(f"- what focal adds to balanced accuracy: {changes}")
 
 # %% [markdown]
 # ## Try it yourself

@@ -1,3 +1,4 @@
+# %% [markdown]
 """Can a network be made fair to rare classes without weighting a single sample?
 
 A weight multiplies a loss. There is another place to put a preference: the *logits* z, the K numbers that the network

@@ -1,3 +1,4 @@
+# %% [markdown]
 """Does a class weight still matter when the training is over?
 
 Threes and eights: a network can learn to tell the training images apart without a mistake. It gives an image two

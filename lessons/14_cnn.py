@@ -1,3 +1,4 @@
+# %% [markdown]
 """What does imbalance cost a convolutional network, and what wins it back?
 
 A convolution slides a small window w over an image x and writes down the weighted sum under it, the output o. Its two

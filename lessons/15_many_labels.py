@@ -1,3 +1,4 @@
+# %% [markdown]
 """F1 is what we report: why not train on F1 itself?
 
 An image may show several things at once. Then each label c is a yes or no of its own: a logit z_c, a probability

@@ -1,3 +1,4 @@
+# %% [markdown]
 """Can a network learn the weights of its own training samples from a few samples that somebody has checked?
 
 The gradient of a weighted loss is the weighted sum of the samples' gradients, so the result of a training step has a

@@ -1,3 +1,4 @@
+# %% [markdown]
 """From which size on is a GPU faster, and what must be watched when the same code moves there?
 
 A processor (CPU) starts on an operation at once. A graphics processor (GPU) has to be told: each operation is a

@@ -1,3 +1,4 @@
+# %% [markdown]
 """Two machines share a weighted batch. What must they tell each other, so that the step is that of the whole batch?
 
 Machine r of R has the samples of its part B_r of the batch. The gradient of the weighted mean over the whole batch is

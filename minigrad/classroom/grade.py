@@ -143,8 +143,6 @@ class Grading:
         return [self._row(n, problem) for n, problem in problems.items()]
 
     def _mark(self, item: HandedIn) -> Marks:
-        if isinstance(item.submission, StudentError):
-            return marking.nothing(item.exercise, item.submission)
         marks = marker.mark(item.exercise, item.submission, self.known.seed, self.limits)
         return marks if self.class_files is None else self._unless_it_changed(self.class_files, item, marks)
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from . import collect, marker, marking, results
 from .limits import Limits
-from .marking import Marks
 from .sandbox import PACKAGE
 from .source import Exercise, find_exercises
 from .student import StudentError
@@ -95,7 +94,7 @@ def autograde(root: Path) -> None:
     (exercise,) = exercises.values()
     handed_in, _ = collect.collect(root / "submission", exercises, exercise.name)
     seed = secrets.randbelow(2**31)
-    marks = [_mark(item, exercise, seed) for item in handed_in[:MOST_FILES]]
+    marks = [marker.mark(exercise, item.submission, seed, Limits()) for item in handed_in[:MOST_FILES]]
     if not marks:
         missing = StudentError("missing", f"there is no file {exercise.name}.py or {exercise.name}.ipynb: hand that in")
         marks = [marking.nothing(exercise, missing)]
@@ -104,12 +103,6 @@ def autograde(root: Path) -> None:
     unfinished = target.with_suffix(".part")
     unfinished.write_text(json.dumps(results.as_gradescope(best, seed), indent=2), encoding="utf-8")
     os.replace(unfinished, target)
-
-
-def _mark(item: collect.HandedIn, exercise: Exercise, seed: int) -> Marks:
-    if isinstance(item.submission, StudentError):
-        return marking.nothing(exercise, item.submission)
-    return marker.mark(exercise, item.submission, seed, Limits())
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ class MarkingError(Exception):
     """A submission could not be marked for a reason that is not the student's."""
 
 
-def mark(exercise: Exercise, submission: Submission, seed: int, limits: Limits) -> Marks:
-    """``marking.mark`` in a process of its own.
+def mark(exercise: Exercise, submission: Submission | StudentError, seed: int, limits: Limits) -> Marks:
+    """``marking.mark`` in a process of its own; no marks for a file that could not be read.
 
     Raises
     ------
@@ -37,6 +37,8 @@ def mark(exercise: Exercise, submission: Submission, seed: int, limits: Limits) 
     MarkingError
         The process failed: a bug of ours, or a machine without memory.
     """
+    if isinstance(submission, StudentError):
+        return marking.nothing(exercise, submission)
     request = {
         "exercise": str(exercise.path.resolve()),
         "code": submission.code,

@@ -94,6 +94,15 @@ def test_it_opens_as_a_notebook(lesson):
     )
 
 
+@pytest.fixture
+def no_kernel_is_left():
+    """What asks whether it runs in a notebook looks for ipykernel among the modules."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ipykernel"]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("no_kernel_is_left")
 @pytest.mark.parametrize("lesson", QUICK, ids=lambda lesson: lesson.stem)
 def test_as_a_notebook_it_runs_from_top_to_bottom(lesson, monkeypatch, tmp_path):
     """From the folder lessons/, in a kernel of its own; the picture is shown in the notebook."""

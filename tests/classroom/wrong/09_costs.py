@@ -37,7 +37,7 @@ WRONG = [
         ),
     ),
     (1, "cotangent", ("return g * p * (costs", "return p * (costs")),
-    (1, "No known mistake fits", ("g * p * (costs - np.sum(p * costs, axis=1, keepdims=True))", "g * p * costs")),
+    (1, "softmax_diagonal", ("g * p * (costs - np.sum(p * costs, axis=1, keepdims=True))", "g * p * costs")),
     (
         1,
         "shape",
