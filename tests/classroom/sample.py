@@ -1,5 +1,7 @@
 """A short exercise, for the tests of the machinery."""
 
+import signal
+
 NAME = "98_sample"
 SOURCE = '''"""Which way is down?
 
@@ -86,3 +88,8 @@ def check_answer(student):
     assert student.answer == 42, "Ask Deep Thought."
 ### END TESTS
 '''
+
+
+def hear_ctrl_c():
+    """For ``Popen(preexec_fn=)``: what a shell starts in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

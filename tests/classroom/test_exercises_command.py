@@ -160,7 +160,7 @@ def test_watch_checks_again_on_save_and_leaves_quietly(exercise, folder, tmp_pat
         pytest.fail(f"no {text!r} within a minute in:\n{out.read_text(encoding='utf-8')}")
 
     with out.open("w", encoding="utf-8") as file:
-        watching = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        watching = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, preexec_fn=hear_ctrl_c)
     try:
         wait_for("Ctrl-C ends")
         assert "0 of 10 points" in out.read_text(encoding="utf-8")

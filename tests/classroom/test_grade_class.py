@@ -14,6 +14,7 @@ import pytest
 
 from minigrad.classroom import records
 from tests.classroom.hostile import school
+from tests.classroom.sample import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -137,10 +138,12 @@ def test_ctrl_c_says_how_to_go_on(classroom, tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text(code, encoding="utf-8")
     options = ("--timeout", "60", "--jobs", "1")
-    with subprocess.Popen(command(tmp_path / "class", *options), cwd=ROOT, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        command(tmp_path / "class", *options), cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
+    ) as run:
         assert run.stderr.readline() == "1/2  anna/01_double.py: 10 of 10\n"
         run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=20)[1]
+        said = run.communicate(timeout=60)[1]
     assert run.returncode == 130
     assert "stopped; 1 of 2 submissions are graded and kept. The same command goes on from there" in said
     assert "Traceback" not in said

@@ -354,3 +354,10 @@ def test_save_shows_the_picture_only_to_somebody(plotting, monkeypatch, tmp_path
     assert plotting.save(figure, "name").read_bytes().startswith(PNG)
     assert len(shows) == shown
     assert plotting.plt.get_fignums() == []
+
+
+@every_lesson
+def test_the_readme_lists_it_with_its_question(lesson):
+    docstring = ast.get_docstring(ast.parse(lesson.read_text(encoding="utf-8")))
+    row = f"| [{int(lesson.name[:2])}](lessons/{lesson.name}) | {docstring.splitlines()[0]} |"
+    assert row in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
