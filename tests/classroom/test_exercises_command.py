@@ -15,6 +15,7 @@ from minigrad import __main__ as cli
 from minigrad.classroom import build, check, marking
 from minigrad.classroom.student import LocalStudent
 from minigrad.classroom.submission import Submission
+from tests.classroom.sample import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLVED = "return g * 2 / len(y) * X.T @ (X @ w - y)"
