@@ -29,6 +29,8 @@ def draw(result: Result, folder: Path) -> list[Path]:
         print('no pictures: matplotlib is not installed (python -m pip install -e ".[bench]")')
         return []
     matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
     saved = []
     for name, picture in {"steps": _steps, "scaling": _scaling, "cpu-gpu": _cpu_gpu}.items():
         figure = picture(result.rows)
@@ -36,6 +38,7 @@ def draw(result: Result, folder: Path) -> list[Path]:
             for ending in ("png", "svg"):
                 saved.append(folder / f"{name}.{ending}")
                 figure.savefig(saved[-1], dpi=150)
+            plt.close(figure)
     return saved
 
 

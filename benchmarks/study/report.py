@@ -180,5 +180,8 @@ def _figures(records: Records, folder: Path, name: str) -> None:
 
 
 def _save(figure: Any, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
     figure.tight_layout()
     figure.savefig(path, dpi=150)
+    plt.close(figure)
