@@ -1,7 +1,7 @@
 """From evidence to reasons: the seam between the checker and the clinic.
 
 The checker calls ``diagnose(evidence, task)`` once, when all comparisons are made, and puts what comes back into
-``report.reasons`` in that order. Where nothing was found wrong there is nothing to explain: no recogniser runs.
+``report.reasons`` in that order. Where nothing was found wrong there is nothing to explain: this file is not loaded.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ UNKNOWN_HINT = (
 
 
 def diagnose(evidence: Evidence, task: Task) -> list[Reason]:
-    """Reasons, likeliest first. Never empty when something is wrong; empty otherwise."""
-    if not evidence.structure and not evidence.failures:
-        return []
+    """Reasons, likeliest first; never empty. Called where something is wrong."""
     if not evidence.recorded and evidence.failures:
         return [*_hinted(evidence.structure), _detached()]
     case = Case(evidence, task)

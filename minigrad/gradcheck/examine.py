@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from .compare import Comparison, Tolerance, compare
-from .diagnose import diagnose
 from .inputs import flat
 from .numeric import CENTRAL_STEP, Line, Probe, away_from_zero, entry_lines, random_lines, refine
 from .report import Evidence, Reason, Report, located
@@ -53,7 +52,10 @@ class Examination:
             self._numbers()
             if not evidence.structure and not evidence.failures:
                 self._single_precision()
-        report.reasons = list(dict.fromkeys(diagnose(evidence, self.task)))
+        if evidence.structure or evidence.failures:
+            from .diagnose import diagnose  # 8 ms of every import of minigrad, and seldom needed
+
+            report.reasons = list(dict.fromkeys(diagnose(evidence, self.task)))
         return report
 
     # The function
