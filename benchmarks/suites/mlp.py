@@ -53,7 +53,7 @@ def _unable(sizes: tuple[int, ...]) -> dict[str, str]:
     if sizes[-1] == 2:
         unable["scikit-learn"] = "for two classes its network has one output, not two"
     if sum(i * o for i, o in pairwise(sizes)) > 1000:
-        unable["micrograd"] = "a graph of single numbers: a step of this size takes minutes"
+        unable["micrograd"] = "a graph of single numbers, too slow for this size"
     return unable
 
 
