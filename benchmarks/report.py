@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import machine, suites
-from .rows import OURS, Row
+from .rows import ON_CPU, OURS, Row
 from .timing import Spread
 
 
@@ -42,7 +43,23 @@ class Result:
                     ratio = f"   minigrad / this {_ratio(row.ratios[name])}" if name in row.ratios else ""
                     lines.append(f"    {name:<28}{_value(value, row.unit):<34}{ratio}{_aim(row, name)}".rstrip())
             lines += [f"  took no part: {line}" for line in _missing(rows)]
+        lines += ["", *self.crossovers()]
         return "\n".join([*lines, *(["", *self.failures] if self.failures else [])])
+
+    def crossovers(self) -> list[str]:
+        """For each model of the suite cpu-gpu, the batch from which on the GPU is faster, if it was there."""
+        sweeps: dict[str, list[tuple[int, float]]] = {}
+        for row in self.rows:
+            found = re.fullmatch(r"(.+), batch (\d+): wall time", row.case)
+            if found and ON_CPU in row.ratios:
+                sweeps.setdefault(found[1], []).append((int(found[2]), row.ratios[ON_CPU][0]))
+        lines = []
+        for model, sweep in sweeps.items():
+            slower = [batch for batch, ratio in sorted(sweep) if ratio >= 1]
+            faster = [batch for batch, ratio in sorted(sweep) if ratio < 1 and batch > max(slower, default=0)]
+            where = f"from batch {faster[0]} on" if faster else f"at no batch up to {max(sweep)[0]}"
+            lines.append(f"{model}: the GPU is faster {where}, of those measured")
+        return lines
 
     def aims(self) -> list[list[str]]:
         """Every bound that was set, as cells: suite, case, setting, measured, bound, whether it was reached."""
@@ -72,6 +89,7 @@ class Result:
         if aims:
             lines += ["## The aims", ""]
             lines += _markdown_table(["suite", "case", "setting", "against", "measured", "aim", "reached"], aims)
+        lines += [f"- {line}" for line in self.crossovers()] + [""]
         for picture in pictures:
             if picture.suffix == ".png":
                 lines += [f"![{picture.stem}]({picture.name})", ""]

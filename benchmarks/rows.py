@@ -9,7 +9,7 @@ from typing import Any
 
 from .timing import Spread, alternate
 
-OURS = "minigrad"
+OURS, ON_CPU = "minigrad", "minigrad on the CPU"  # the second where the first computes on a GPU
 
 
 @dataclass

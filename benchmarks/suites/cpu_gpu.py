@@ -9,7 +9,7 @@ from typing import Any
 
 from minigrad import device
 
-from ..rows import OURS, Row, timed
+from ..rows import ON_CPU, OURS, Row, timed
 from ..steps import lenet, mlp
 from ..timing import spread
 from . import absent
@@ -18,7 +18,7 @@ from .mlp import agree
 TITLE = "CPU against GPU: one training step over the size of the batch, TF32 off on both sides"
 SETTINGS = [{"threads": os.cpu_count() or 1}]
 
-ON_CPU, TRANSFERRED = "minigrad on the CPU", "minigrad, X moved every step"
+TRANSFERRED = "minigrad, X moved every step"
 AIMS = {64: {"PyTorch": 1.5}, 1024: {"PyTorch": 1.0, "CuPy": 1.05}, 4096: {"PyTorch": 1.0, "CuPy": 1.05}}
 BATCHES = {True: (64, 256, 1024, 4096), False: (64, 1024)}  # in the full run, and in a quick one
 

@@ -15,7 +15,7 @@ pytest.importorskip("tqdm", reason="benchmarks show their progress with tqdm: pi
 
 from benchmarks import __main__ as command
 from benchmarks import compare, figures, machine, report, suites, worker
-from benchmarks.rows import OURS, Row, timed
+from benchmarks.rows import ON_CPU, OURS, Row, timed
 from benchmarks.steps import lenet, mlp, mlp_peers
 from benchmarks.suites.mlp import PEERS, agree
 from benchmarks.timing import RAREST, Timing, alternate, spread
@@ -188,6 +188,26 @@ def test_pictures_are_drawn_from_what_there_is(tmp_path):
     assert {path.name for path in paths} == {"steps.png", "steps.svg", "scaling.png", "scaling.svg"}
     assert all(path.stat().st_size > 1000 for path in paths)
     assert figures.draw(result(), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("ratios", "says"),
+    [
+        ((3.0, 1.5, 0.7, 0.2), "the GPU is faster from batch 1024 on"),
+        ((0.9, 0.8, 0.7, 0.2), "the GPU is faster from batch 64 on"),
+        ((3.0, 0.9, 1.2, 0.2), "the GPU is faster from batch 4096 on"),  # not where it was by chance
+        ((3.0, 2.0, 1.5, 1.0), "the GPU is faster at no batch up to 4096"),
+    ],
+)
+def test_the_crossover_is_where_the_gpu_stays_faster(ratios, says):
+    rows = [
+        Row("cpu-gpu", f"MLP, batch {batch}: wall time", {}, ratios={ON_CPU: (ratio, ratio, ratio)}, settings=SETTINGS)
+        for batch, ratio in zip((64, 256, 1024, 4096), ratios, strict=True)
+    ]
+    assert result(*rows).crossovers() == [f"MLP: {says}, of those measured"]
+    assert says in result(*rows).table()
+    assert says in result(*rows).markdown([])
+    assert result(row()).crossovers() == []
 
 
 # --- Comparing runs
