@@ -68,7 +68,7 @@ def test_a_mistake_is_one_function_and_one_entry():
             return Finding("{yours} is 1 too large; so is every entry of {of}", facts={"by": 1})
         return None
 
-    report = check_backward(np.exp, lambda g, x: g * np.exp(x) + 1, draw(4))
+    report = check_backward(lambda x: np.exp(x), lambda g, x: g * np.exp(x) + 1, draw(4))
     reason = report.reasons[0]
     assert reason == "your gradient of input 0 (x) is 1 too large; so is every entry of input 0 (x)"
     assert (reason.kind, reason.hint) == ("plus_one", "Where does the constant come from?")
