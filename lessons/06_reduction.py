@@ -259,6 +259,9 @@ print(f"- a batch in 4 pieces: averaging weighted means is {errors['4 x 16'][0]:
 # 2. Use "sum" for "mean" in the training, with a learning rate that makes it the same. Which rate is it, at each size?
 # 3. Delete `drop_last=True`. The last batch of an epoch is now smaller (900 = 14 * 64 + 4), and "mean" divides by its
 #    size: what happens when a zero falls into it? Mend it with a number D.
+# 4. *Online learning* takes each sample as it arrives: batches of one. Do it with `mg.training.partial_fit(model,
+#    mg.losses.cross_entropy, X[i:i+1], y[i:i+1], optimizer, sample_weight=w[i:i+1], reduction=...)`, once with "mean"
+#    and once with "weighted_mean". Which of the two learns the zeros? Say it first.
 #
 # **Exercise of this lesson.** `lessons/exercises/06_reduction.py`: write the gradients of sum, mean and weighted mean,
 # for weights that may all be 0, and that of a weight itself; then repair an accumulation in pieces, and a training that
