@@ -10,6 +10,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from minigrad import device
+from minigrad.info import blas_pool, processor
+
 from . import THREAD_VARIABLES
 
 PACKAGES = (
@@ -36,34 +39,17 @@ def describe() -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as info:
-            return next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def blas() -> str | None:
     """The BLAS in this process, its kernel and its threads; None if threadpoolctl, which asks it, is not installed."""
-    try:
-        from threadpoolctl import threadpool_info
-    except ModuleNotFoundError:
+    pool = blas_pool()
+    if pool is None:
         return None
-    import numpy as np
-
-    np.ones((2, 2)) @ np.ones((2, 2))  # some are loaded at their first use
-    for pool in threadpool_info():
-        if pool["user_api"] == "blas":
-            kernel = pool.get("architecture") or "unknown"
-            return f"{pool['internal_api']} {pool['version']}, kernel {kernel}, {pool['num_threads']} threads"
-    return None
+    kernel = pool.get("architecture") or "unknown"
+    return f"{pool['internal_api']} {pool['version']}, kernel {kernel}, {pool['num_threads']} threads"
 
 
 def gpu() -> str:
     """The GPU and its driver, or why there is none."""
-    from minigrad import device
-
     if reason := device.why_not():
         return f"none: {reason}"
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]

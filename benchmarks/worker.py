@@ -56,15 +56,10 @@ def run(suite: str, setting: dict[str, Any], scale: float) -> Iterator[Row]:
 
 def other_kernel(blas: str | None) -> str | None:
     """The second BLAS kernel that this machine can run, given the name of the first; None if there is none."""
+    from minigrad import info  # loads NumPy, which the process of a suite must not do before it is bound
+
     named = [other for kernel, other in KERNELS.items() if blas and f"kernel {kernel}," in blas]
-    return named[0] if named and (named[0] == "Haswell" or _has_avx512()) else None
-
-
-def _has_avx512() -> bool:
-    import numpy as np
-
-    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
-    return any(name.startswith(("AVX512", "X86_V4")) for name in found)
+    return named[0] if named and (named[0] == "Haswell" or info.has_avx512()) else None
 
 
 def main() -> None:

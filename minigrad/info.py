@@ -53,6 +53,21 @@ def installed(*names: str) -> str | None:
 # --- What there is
 
 
+def processor() -> str:
+    """The name of the processor."""
+    try:
+        with open("/proc/cpuinfo") as info:
+            return next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def has_avx512() -> bool:
+    """Whether NumPy found AVX-512 in the processor."""
+    simd = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
+    return any(name.startswith(("AVX512", "X86_V4")) for name in simd)
+
+
 def blas_pool() -> dict[str, Any] | None:
     """What threadpoolctl knows of NumPy's BLAS; None if that is not installed, or knows none."""
     try:
@@ -88,10 +103,7 @@ def describe_cupy() -> str:
 
 
 def about_kernel(pool: dict[str, Any] | None) -> str | None:
-    simd = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
-    if pool is None or pool.get("architecture") != "Haswell":
-        return None
-    if not any(name.startswith(("AVX512", "X86_V4")) for name in simd):
+    if pool is None or pool.get("architecture") != "Haswell" or not has_avx512():
         return None
     return (
         "BLAS: this processor has AVX-512, which the Haswell kernel does not use. Set OPENBLAS_CORETYPE=SkylakeX "

@@ -15,7 +15,7 @@ import minigrad as mg
 from minigrad.nn.conv import Geometry, channel_sum, convolve, convolve_input, convolve_weight
 from minigrad.nn.pooling import max_pool, to_maximum
 
-from .mlp import LEARNING_RATE, MOMENTUM
+from .mlp import LEARNING_RATE, MOMENTUM, minigrad_training, torch_training
 
 PLAIN = Geometry((1, 1), (0, 0), (1, 1))
 HALVE = Geometry((2, 2), (0, 0), (1, 1))
@@ -51,18 +51,7 @@ def minigrad_step(problem: LeNetProblem, device: str = "cpu", resident: bool = T
     """The step, and a function that gives the parameters. If not `resident`, every step moves X to the device."""
     model = network(mg.nn, problem.channels)
     model.load_state_dict(problem.state)
-    model.to(device)
-    optimizer = mg.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-
-    X, y, w = (mg.device.move(a, device) for a in (problem.X, problem.y, problem.class_weight))
-
-    def step() -> None:
-        optimizer.zero_grad()
-        batch = X if resident else mg.device.move(problem.X, device)
-        loss = mg.losses.cross_entropy(model(batch), y, class_weight=w, reduction="weighted_mean")
-        loss.backward()
-        optimizer.step()
-
+    step = minigrad_training(model, problem, device, resident)
     return step, lambda: {name: p.numpy() for name, p in model.state_dict().items()}
 
 
@@ -121,13 +110,5 @@ def torch_step(problem: LeNetProblem, channels_last: bool = False, threads: int 
     model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in problem.state.items()})
     model = model.to(device, memory_format=layout)
     X = torch.from_numpy(problem.X).to(device).contiguous(memory_format=layout)
-    y, weight = torch.from_numpy(problem.y).to(device), torch.from_numpy(problem.class_weight).to(device)
-    loss_of = torch.nn.CrossEntropyLoss(weight=weight)
-    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss_of(model(X), y).backward()
-        optimizer.step()
-
+    step = torch_training(model, problem, X)
     return step, lambda: {name: value.detach().cpu().numpy().copy() for name, value in model.state_dict().items()}

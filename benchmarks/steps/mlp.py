@@ -43,6 +43,11 @@ def minigrad_step(problem: Problem, device: str = "cpu", resident: bool = True) 
     model = mg.nn.Sequential(*layers[:-1])
     for p, value in zip(model.parameters(), flat(problem.layers), strict=True):
         p.data[...] = value
+    return minigrad_training(model, problem, device, resident), lambda: [p.numpy().copy() for p in model.parameters()]
+
+
+def minigrad_training(model: mg.nn.Module, problem: Any, device: str, resident: bool) -> Callable[[], None]:
+    """The step of a model of ours on the problem's X, y and class_weight."""
     model.to(device)
     optimizer = mg.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     X, y, w = (mg.device.move(a, device) for a in (problem.X, problem.y, problem.class_weight))
@@ -54,7 +59,7 @@ def minigrad_step(problem: Problem, device: str = "cpu", resident: bool = True) 
         loss.backward()
         optimizer.step()
 
-    return step, lambda: [p.numpy().copy() for p in model.parameters()]
+    return step
 
 
 def numpy_step(problem: Problem, put: Callable[[Any], Any] = np.array) -> Step:
@@ -109,17 +114,24 @@ def torch_step(problem: Problem, threads: int = 1, device: str = "cpu") -> Step:
         for p, value in zip(model.parameters(), flat(problem.layers), strict=True):
             p.copy_(torch.from_numpy(value))
     model = model.to(device)
-    loss_of = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(problem.class_weight).to(device))
+    step = torch_training(model, problem, torch.from_numpy(problem.X).to(device))
+    return step, lambda: [p.detach().cpu().numpy().copy() for p in model.parameters()]
+
+
+def torch_training(model: Any, problem: Any, X: Any) -> Callable[[], None]:
+    """The step of a model of PyTorch's on X, where X is, and on the problem's y and class_weight."""
+    import torch
+
+    y, weight = torch.from_numpy(problem.y).to(X.device), torch.from_numpy(problem.class_weight).to(X.device)
+    loss_of = torch.nn.CrossEntropyLoss(weight=weight)
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-    X, y = torch.from_numpy(problem.X).to(device), torch.from_numpy(problem.y).to(device)
 
     def step() -> None:
         optimizer.zero_grad()
-        loss = loss_of(model(X), y)
-        loss.backward()
+        loss_of(model(X), y).backward()
         optimizer.step()
 
-    return step, lambda: [p.detach().cpu().numpy().copy() for p in model.parameters()]
+    return step
 
 
 def flat(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:

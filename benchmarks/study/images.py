@@ -11,6 +11,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn import functional as F
+from minigrad.training.samples import outputs
 
 from .methods import METHODS
 
@@ -169,8 +170,7 @@ def logits(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     model.eval()
     measured = images(network.data)[setting.on][0]
     with mg.no_grad():
-        pieces = [model(measured[i : i + 1000]).numpy() for i in range(0, len(measured), 1000)]
-    return np.concatenate(pieces), counts
+        return outputs(model, measured, batch_size=1000), counts
 
 
 def run(setting: Setting) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from benchmarks.rows import ON_CPU, OURS, Row, timed
 from benchmarks.steps import lenet, mlp, mlp_peers
 from benchmarks.suites.mlp import PEERS, agree
 from benchmarks.timing import RAREST, Timing, alternate, spread
+from minigrad import info
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {"threads": 1, "BLAS": "openblas 0.3, kernel Haswell, 1 threads"}
@@ -249,12 +250,12 @@ def test_the_plan_has_both_kernels_where_there_are_two(monkeypatch):
 
 
 def test_the_other_kernel(monkeypatch):
-    monkeypatch.setattr(worker, "_has_avx512", lambda: True)
+    monkeypatch.setattr(info, "has_avx512", lambda: True)
     assert worker.other_kernel("openblas 0.3, kernel Haswell, 1 threads") == "SkylakeX"
     assert worker.other_kernel("openblas 0.3, kernel SkylakeX, 1 threads") == "Haswell"
     assert worker.other_kernel("mkl 2024, kernel unknown, 1 threads") is None
     assert worker.other_kernel(None) is None
-    monkeypatch.setattr(worker, "_has_avx512", lambda: False)
+    monkeypatch.setattr(info, "has_avx512", lambda: False)
     assert worker.other_kernel("openblas 0.3, kernel Haswell, 1 threads") is None
 
 
