@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from typing import Any
@@ -40,16 +41,20 @@ def run(suite: str, setting: dict[str, Any], scale: float) -> Iterator[Row]:
     if "kernel" in setting:
         environ["OPENBLAS_CORETYPE"] = setting["kernel"]
     command = [sys.executable, "-m", "benchmarks.worker", suite, json.dumps(setting), str(scale)]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.TemporaryFile("w+") as log,  # no pipe: one that nobody empties would stop the process
+        subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         assert process.stdout is not None
-        assert process.stderr is not None
         try:
             for line in process.stdout:
                 yield Row.from_dict(json.loads(line))
         except BaseException:
             process.kill()
             raise
-        errors = process.stderr.read()
+        process.wait()
+        log.seek(0)
+        errors = log.read()
     if process.returncode:
         raise SuiteFailedError(errors.strip()[-2000:] or f"it ended with status {process.returncode}")
 

@@ -287,6 +287,16 @@ def test_a_process_that_fails_says_why():
         list(worker.run("no such suite", {"threads": 1}, 1.0))
 
 
+def test_a_process_that_complains_at_length_goes_on(monkeypatch):
+    noisy = f"import sys; sys.stderr.write('x' * 10**6); print({json.dumps(row().to_dict())!r}); sys.exit(1)"
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **how: popen([sys.executable, "-c", noisy], **how))
+    rows = worker.run("mlp", {"threads": 1}, 1.0)
+    assert next(rows) == row()
+    with pytest.raises(worker.SuiteFailedError, match="xxx"):
+        next(rows)
+
+
 def test_an_unknown_suite_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         command.main(["mpl"])
