@@ -29,8 +29,8 @@ GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 PLAIN = "lambda = 0, argmax"
 
 
-def cost_per_100(y: np.ndarray, prediction: np.ndarray) -> float:
-    return 100 * mg.decisions.total_cost(y, prediction, C) / len(y)
+def cost_per_100(y: np.ndarray, prediction: np.ndarray, costs: np.ndarray = C) -> float:
+    return 100 * mg.decisions.total_cost(y, prediction, costs) / len(y)
 
 
 def classifier(epochs: int, seed: int, **settings: Any) -> Any:
@@ -39,12 +39,14 @@ def classifier(epochs: int, seed: int, **settings: Any) -> Any:
     return make_pipeline(StandardScaler(), network)
 
 
-def search(epochs: int, seed: int, option: str, values: tuple[float, ...], **settings: Any) -> GridSearchCV:
+def search(
+    epochs: int, seed: int, option: str, values: tuple[float, ...], costs: np.ndarray = C, **settings: Any
+) -> GridSearchCV:
     """The setting of a loss that costs least in five stratified folds; of equally good ones the first."""
     return GridSearchCV(
         classifier(epochs, seed, **settings),
         {f"neuralclassifier__loss_options__{option}": values},
-        scoring=make_scorer(cost_per_100, greater_is_better=False),
+        scoring=make_scorer(cost_per_100, costs=costs, greater_is_better=False),
         cv=StratifiedKFold(5, shuffle=True, random_state=seed),
     )
 

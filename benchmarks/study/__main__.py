@@ -2,30 +2,38 @@
 
     python -m benchmarks.study                  all runs that are not there yet; an hour or two
     python -m benchmarks.study --quick          a short version, minutes, in a file of its own
+    python -m benchmarks.study --only mlp costs some of it; several such commands may run side by side
     python -m benchmarks.study --report         the tables and figures from the lines that are there
     python -m benchmarks.study --again 17       line 17 once more, from its recorded settings: the same numbers?
 
 MNIST and German credit come from the folder MINIGRAD_DATA, or are downloaded. Stop it when you like: it goes on where
-it stopped.
+it stopped. Runs take one thread, whatever the machine has, so that their sums are always added up in the same order.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from . import costs, images, report
-from .lines import Lines
+from .lines import Lines, made_with
 
 FOLDER = Path(__file__).resolve().parent.parent / "results" / "study"
 
 
-def run_all(lines: Lines, quick: bool) -> None:
-    """Do what is missing; one process, because a run takes the seed's path whatever else happens."""
-    cells, tables = images.grid(quick), costs.grid(quick)
+COSTS = "costs"
+PARTS = (*images.NETWORKS, COSTS)
+
+
+def run_all(lines: Lines, quick: bool, parts: Collection[str]) -> None:
+    """Do what is missing of these parts."""
+    cells = [cell for cell in images.grid(quick) if cell.network in parts]
+    tables = costs.grid(quick) if COSTS in parts else []
     seeds = images.QUICK_SEEDS if quick else images.SEEDS
     with tqdm(total=len(cells) * (len(images.RATES) + seeds) + len(tables), unit="run") as bar:
         for cell in cells:
@@ -50,6 +58,8 @@ def again(lines: Lines, number: int) -> bool:
     else:
         names = ("network", "kind", "ratio", "method", "lr", "seed", "epochs", "on")
         after = images.run(images.Setting(*(before[name] for name in names)))
+    if before["made_with"] != made_with():
+        print(f"recorded with {before['made_with']}, now {made_with()}: the last digits may differ")
     differing = [name for name in after if after[name] != before[name]]
     for name in after:
         print(f"  {name:20} {before[name]}" + (f"   now {after[name]}" if name in differing else ""))
@@ -63,13 +73,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", action="store_true", help="only write tables and figures from the lines")
     parser.add_argument("--again", type=int, metavar="N", help="run line N (from 1) once more and compare")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for lines, tables and figures (%(default)s)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some of the runs")
     chosen = parser.parse_args(arguments)
     lines = Lines(chosen.out / ("quick.jsonl" if chosen.quick else "runs.jsonl"))
     if chosen.again is not None:
-        return 0 if again(lines, chosen.again) else 1
+        with threadpool_limits(1):
+            return 0 if again(lines, chosen.again) else 1
     if not chosen.report:
         try:
-            run_all(lines, chosen.quick)
+            with threadpool_limits(1):
+                run_all(lines, chosen.quick, chosen.only)
         except KeyboardInterrupt:
             print(
                 f"\nstopped; {len(lines.records)} runs are in {lines.path}; the same command goes on", file=sys.stderr

@@ -11,9 +11,7 @@ import numpy as np
 import minigrad as mg
 
 SPLITS, QUICK_SPLITS = 20, 5
-EPOCHS, HIDDEN, WEIGHT_DECAY = 100, (16,), 0.01
-LAMBDAS = (0.0, 0.1, 0.3, 1.0, 3.0)
-FOLDS = 5
+EPOCHS = 100
 
 # How NeuralClassifier is told to spend the costs; "cost penalty" searches lambda by cross-validation on the cost.
 WAYS: dict[str, dict[str, Any]] = {
@@ -67,27 +65,11 @@ def run(setting: CostSetting) -> dict[str, Any]:
 
 
 def _classifier(setting: CostSetting, C: np.ndarray) -> Any:
-    from sklearn.metrics import make_scorer
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from .. import choose_lambda  # loads scikit-learn
 
     options = dict(WAYS[setting.way])
     if options:
         options["cost_matrix"] = C
-    network = mg.estimator.NeuralClassifier(
-        HIDDEN, weight_decay=WEIGHT_DECAY, epochs=setting.epochs, random_state=setting.split, **options
-    )
-    model = make_pipeline(StandardScaler(), network)
-    if options.get("loss") != "cost_penalty":
-        return model
-
-    def cost(y: np.ndarray, prediction: np.ndarray) -> float:
-        return mg.decisions.total_cost(y, prediction, C)
-
-    return GridSearchCV(
-        model,
-        {"neuralclassifier__loss_options__lam": LAMBDAS},
-        scoring=make_scorer(cost, greater_is_better=False),
-        cv=StratifiedKFold(FOLDS, shuffle=True, random_state=setting.split),
-    )
+    if options.get("loss") == "cost_penalty":
+        return choose_lambda.search(setting.epochs, setting.split, "lam", choose_lambda.LAMBDAS, costs=C, **options)
+    return choose_lambda.classifier(setting.epochs, setting.split, **options)

@@ -137,7 +137,7 @@ def images(name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {"train": (X, y), CHOICE: (X_choice, y_choice), RESULT: (X_test, y_test)}
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)  # as many as a cell and its neighbour, trained alike, can need
 def logits(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     """Train; the logits of the images that it is measured on after the last epoch, and the training set's counts."""
     network, method = NETWORKS[setting.network], METHODS[setting.method]

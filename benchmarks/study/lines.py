@@ -6,8 +6,19 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from .. import machine
+
+
+@cache
+def made_with() -> str:
+    """What rounds: another BLAS adds up in another order, and a long training amplifies the difference."""
+    return f"numpy {np.__version__}, {machine.blas() or 'BLAS unknown'}"
 
 
 class Lines:
@@ -32,7 +43,7 @@ class Lines:
         for record in self.records:
             if all(record.get(name) == value for name, value in wanted.items()):
                 return record
-        record = run(setting)
+        record = run(setting) | {"made_with": made_with()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")

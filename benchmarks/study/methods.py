@@ -85,6 +85,9 @@ _drw = {"beta": BETA, "after": DEFERRED_AFTER}
 
 METHODS = {
     "none": Method("plain cross-entropy"),
+    "post-hoc": Method(
+        "logit adjustment post hoc = thresholding by prior", decide=adjusted, trained_as="none", settings={"tau": TAU}
+    ),
     "over": Method("oversampling", sampler=oversampled),
     "under": Method("undersampling", sampler=undersampled),
     "inverse": Method("1/n_c weights, mean", class_weight=inverse),
@@ -116,8 +119,5 @@ METHODS = {
         loss=partial(losses.vector_scaling, gamma=GAMMA_CDT, tau=TAU),
         takes_counts=True,
         settings={"gamma": GAMMA_CDT, "tau": TAU},
-    ),
-    "post-hoc": Method(
-        "logit adjustment post hoc = thresholding by prior", decide=adjusted, trained_as="none", settings={"tau": TAU}
     ),
 }  # fmt: skip

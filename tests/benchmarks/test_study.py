@@ -13,6 +13,7 @@ pytest.importorskip("scipy")
 from scipy import stats
 
 import minigrad as mg
+from benchmarks import choose_lambda
 from benchmarks.study import __main__ as command
 from benchmarks.study import costs, images, report
 from benchmarks.study.lines import Lines
@@ -92,7 +93,7 @@ def test_costs_are_those_of_the_decisions(way):
 
 
 def test_lambda_is_chosen_by_cross_validation(monkeypatch):
-    monkeypatch.setattr(costs, "LAMBDAS", (0.0, 1.0))
+    monkeypatch.setattr(choose_lambda, "LAMBDAS", (0.0, 1.0))
     record = costs.run(costs.CostSetting("breast cancer", "cost penalty, lambda by CV", split=0, epochs=3))
     assert record["lam"] in (0.0, 1.0)
 
