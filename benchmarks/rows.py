@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from . import THREAD_VARIABLES
 from .timing import Spread, alternate
 
 OURS, ON_CPU = "minigrad", "minigrad on the CPU"  # the second where the first computes on a GPU
@@ -72,7 +74,8 @@ def timed(
     finish: Callable[[], Any] = lambda: None,
 ) -> Row:
     """Time the contenders in turn."""
-    timing = alternate(contenders, seconds, clock=clock, finish=finish)
+    threads = int(os.environ[THREAD_VARIABLES[0]])
+    timing = alternate(contenders, seconds, clock=clock, finish=finish, threads=threads)
     return Row(
         suite,
         case,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 RAREST = 4  # a slow contender takes part in every fourth round at least
+REST = 0.1  # seconds after which the idle threads of OpenBLAS and OpenMP have stopped spinning
 CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
 Spread = tuple[float, float, float]
 
@@ -47,16 +48,29 @@ def alternate(
     rounds: int = 21,
     clock: str = "cpu",
     finish: Callable[[], Any] = lambda: None,
+    threads: int = 1,
 ) -> Timing:
     """Run the contenders in turn, A B C A B C ..., after a warm-up; CPU time of the process, or wall time; no gc.
 
     Every round calls each contender often enough to take about ``seconds / rounds / len(contenders)``; one that takes
     longer than that for a single call skips rounds. `finish` waits for what the calls started, before a clock is read.
+
+    With several `threads` every turn begins with a rest and a call that does not count. Each library has a pool of its
+    own, whose idle threads wait in a loop for a while: without the rest they hold the processor that the next
+    contender's threads need, and everybody is slowed down by whoever was before.
     """
     now = CLOCKS[clock]
+
+    def take_a_turn(call: Callable[[], Any]) -> None:
+        if threads > 1:
+            time.sleep(REST)
+            call()
+            finish()
+
     share = seconds / rounds / len(contenders)
     calls, every = {}, {}
     for name, call in contenders.items():
+        take_a_turn(call)
         start, n = now(), 0
         while n < 3 and now() - start < share:
             call()
@@ -79,6 +93,7 @@ def alternate(
                 if number % every[name]:
                     timing.rounds[name].append(math.nan)
                     continue
+                take_a_turn(call)
                 start = now()
                 for _ in range(calls[name]):
                     call()

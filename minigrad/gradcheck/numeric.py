@@ -22,6 +22,7 @@ ROUNDING = 8 * MACHINE  # a result of a few operations is seldom off by more
 TINY = 1e-300
 SAFETY = 10.0  # an estimated error may be this much too small
 RATIO = 3.3  # between the steps of a ladder; no power of 2, or rounded differences repeat and look exact
+HELD = 1 << 16  # numbers of outputs that the first pass holds at a time
 ABOVE, BELOW, LONGEST = 5, 9, 48  # rungs above and below the first pass's step; most rungs in all
 
 
@@ -67,7 +68,7 @@ class Probe:
         self.sizes = np.abs(weights)
 
     def rounding(self, moved: np.ndarray | None = None) -> np.ndarray:
-        """(K,): the error that rounding leaves in sum(c * F), over all outputs or over those that moved."""
+        """(..., K): the error that rounding leaves in sum(c * F), over all outputs or those that moved, (..., 1, m)."""
         y = self.base if moved is None else self.base * moved
         return ROUNDING * norm(self.weights * y)
 
@@ -138,17 +139,22 @@ class Sweep:
 
 
 def sweep(probe: Probe, lines: list[Line], eps: float) -> Sweep:
-    shape = (len(probe.weights), len(lines))
-    found = Sweep(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape))
-    for n, line in enumerate(lines):
-        h = step_size(line, eps)
-        plus, minus = probe.at((line, h)), probe.at((line, -h))
+    """The first pass over all lines; what comes of the outputs is worked out for many lines at once."""
+    count, outputs = probe.weights.shape
+    found = Sweep(*(np.empty((count, len(lines))) for _ in range(4)))
+    most = max(1, HELD // max(1, outputs))
+    for start in range(0, len(lines), most):
+        block = lines[start : start + most]
+        steps = [step_size(line, eps) for line in block]
+        sides = np.array([[probe.at((line, t)) for t in (h, -h)] for line, h in zip(block, steps, strict=True)])
+        plus, minus, h, here = sides[:, 0], sides[:, 1], np.array(steps), slice(start, start + len(block))
         with np.errstate(all="ignore"):
-            turn = (plus - 2 * probe.base + minus) / h
-            found.slope[:, n] = probe.weights @ ((plus - minus) / (2 * h))
-            found.turn[:, n] = probe.weights @ turn
-            found.turn_size[:, n] = probe.sizes @ np.abs(turn)
-        found.noise[:, n] = probe.rounding((plus != probe.base) | (minus != probe.base)) / h
+            turn = (plus - 2 * probe.base + minus) / h[:, None]
+            found.slope[:, here] = probe.weights @ ((plus - minus) / (2 * h[:, None])).T
+            found.turn[:, here] = probe.weights @ turn.T
+            found.turn_size[:, here] = probe.sizes @ np.abs(turn).T
+        moved = (plus != probe.base) | (minus != probe.base)
+        found.noise[:, here] = probe.rounding(moved[:, None]).T / h
     return found
 
 

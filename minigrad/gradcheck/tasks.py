@@ -25,10 +25,11 @@ class Task:
 
     def call_with(self, arrays: list[np.ndarray]) -> list[Any]:
         """All arguments around the checked `arrays`; constants are copied, so that no call harms another."""
-        values = [v.copy() if isinstance(v, np.ndarray) else v for v in self.arguments.values]
-        for position, array in zip(self.arguments.positions, arrays, strict=True):
-            values[position] = array
-        return values
+        checked = dict(zip(self.arguments.positions, arrays, strict=True))
+        return [
+            checked[i] if i in checked else v.copy() if isinstance(v, np.ndarray) else v
+            for i, v in enumerate(self.arguments.values)
+        ]
 
     def outputs(self, values: list[Any]) -> list[np.ndarray]:
         raise NotImplementedError
@@ -94,19 +95,13 @@ class TensorFunction(Task):
             tensor.data = data
             tensor.requires_grad = requires_grad
 
-    def call_with(self, arrays: list[np.ndarray]) -> list[Any]:
-        values = [v.copy() if isinstance(v, np.ndarray) else v for v in self.arguments.values]
-        for position, array in zip(self.arguments.positions, arrays, strict=True):
-            values[position] = array
-        return values
-
     def load(self, values: list[Any], requires_grad: bool) -> list[Any]:
         """`values` with Tensors in the checked places, ready for f."""
         ready = list(values)
         for tensor, position, device in zip(self.tensors, self.arguments.positions, self.devices, strict=True):
-            tensor.requires_grad = False
             tensor.data = devices.move(values[position], device)
-            tensor.requires_grad = requires_grad
+            if tensor.requires_grad != requires_grad:
+                tensor.requires_grad = requires_grad
             ready[position] = tensor
         return ready
 

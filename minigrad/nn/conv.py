@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import device as devices
 from ..graph import primitive, rule
 from ..tensor import Tensor, as_array
 
@@ -76,10 +77,10 @@ def _patches(x, kernel, geometry):
     columns = np.empty((h, kw, c, out_w, n), x.dtype, like=x)
     for j in range(kw):
         columns[:, j] = image[:, :, geometry.taps(j, 1, out_w)]
-    reach = geometry.dilation[0] * (kh - 1) + 1
-    windows = np.lib.stride_tricks.sliding_window_view(columns, reach, axis=0)
-    windows = windows[:: geometry.stride[0], ..., :: geometry.dilation[0]][:out_h]
-    return windows.transpose(0, 5, 1, 2, 3, 4).reshape(out_h, kh * kw * c, out_w * n)  # a view unless dilated
+    row, _, channel, _, entry = columns.strides
+    steps = (geometry.stride[0] * row, geometry.dilation[0] * row, channel, entry)
+    windows = devices.strided(columns, (out_h, kh, kw * c, out_w * n), steps)
+    return windows.reshape(out_h, kh * kw * c, out_w * n)  # a view unless dilated
 
 
 def _as_matrix(weight):
@@ -172,6 +173,8 @@ rule(channel_sum, lambda g, _y, _x: np.broadcast_to(g[:, None, None], _x.shape))
 
 def pair(value, name):
     """An int or a pair of ints as a pair."""
+    if type(value) is int:
+        return value, value
     try:
         vertical, horizontal = (value, value) if np.ndim(value) == 0 else value
         return operator.index(vertical), operator.index(horizontal)
@@ -188,9 +191,9 @@ def checked_geometry(name, x, kernel, stride, padding, dilation=1):
             f"{name} takes images of floating point, got {x.dtype}: convert and scale, e.g. x.astype(np.float32) / 255"
         )
     geometry = checked_settings(name, kernel, stride, padding, dilation)
-    padded = tuple(size + 2 * p for size, p in zip(x.shape[2:], geometry.padding, strict=True))
-    reach = tuple(d * (k - 1) + 1 for d, k in zip(geometry.dilation, kernel, strict=True))
-    if padded[0] < reach[0] or padded[1] < reach[1]:
+    if any(geometry.out(x.shape[2 + axis], kernel[axis], axis) < 1 for axis in (0, 1)):
+        padded = tuple(size + 2 * p for size, p in zip(x.shape[2:], geometry.padding, strict=True))
+        reach = tuple(d * (k - 1) + 1 for d, k in zip(geometry.dilation, kernel, strict=True))
         raise ValueError(
             f"{name}: the kernel reaches over {reach} pixels (size {kernel}, dilation {geometry.dilation}), "
             f"the padded image has only {padded}: use a smaller kernel, or more padding"

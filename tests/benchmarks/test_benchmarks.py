@@ -77,6 +77,19 @@ def test_the_clock_waits_for_what_was_started():
     assert len(finished) == 4  # after warming up, after estimating, after each round
 
 
+def test_pools_of_threads_come_to_rest_between_turns(monkeypatch):
+    """An idle thread of one library's pool that still spins would take the next contender's processor."""
+    told = []
+    monkeypatch.setattr("time.sleep", lambda seconds: told.append(f"rest {seconds}"))
+    contenders = {name: lambda name=name: told.append(name) for name in "AB"}
+    alternate(contenders, seconds=1e-6, rounds=2, threads=2)
+    turns = "".join(name[0] for name, _ in groupby(told))
+    assert turns.endswith("rArBrArB")
+    told.clear()
+    alternate(contenders, seconds=1e-6, rounds=2)
+    assert set(told) == {"A", "B"}
+
+
 # --- The same work
 
 
