@@ -34,14 +34,16 @@ def run_all(lines: Lines, quick: bool, parts: Collection[str]) -> None:
     """Do what is missing of these parts."""
     cells = [cell for cell in images.grid(quick) if cell.network in parts]
     tables = costs.grid(quick) if COSTS in parts else []
-    seeds = images.QUICK_SEEDS if quick else images.SEEDS
-    with tqdm(total=len(cells) * (len(images.RATES) + seeds) + len(tables), unit="run") as bar:
+    choosing, seeds = (images.QUICK_CHOOSING, images.QUICK_SEEDS) if quick else (images.CHOOSING, images.SEEDS)
+    with tqdm(total=len(cells) * (len(images.RATES) * choosing + seeds) + len(tables), unit="run") as bar:
         for cell in cells:
             bar.set_description(f"{cell.network}, {cell.kind} {cell.ratio}, {cell.method}")
-            tried = [lines.get(setting, images.run) for setting in cell.choices()]
-            bar.update(len(tried))
-            best = max(tried, key=lambda record: record["balanced_accuracy"])
-            for setting in cell.results(best["lr"], seeds):
+            means = {}
+            for lr, tried in cell.choices(choosing).items():
+                found = [lines.get(setting, images.run)["balanced_accuracy"] for setting in tried]
+                means[lr] = sum(found) / len(found)
+                bar.update(len(tried))
+            for setting in cell.results(max(means, key=lambda lr: means[lr]), seeds):
                 lines.get(setting, images.run)
                 bar.update()
         for cost_setting in tables:

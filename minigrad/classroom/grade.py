@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import collect, marker, marking, records, results
+from . import collect, marking, marking_process, records, results
 from .collect import HandedIn
 from .guard import Guard
 from .limits import Limits, StartError
-from .marker import MarkingError
 from .marking import Marks
+from .marking_process import MarkingError
 from .results import Row
 from .sandbox import PACKAGE, protection
 from .source import SourceError, find_exercises
@@ -143,7 +143,7 @@ class Grading:
         return [self._row(n, problem) for n, problem in problems.items()]
 
     def _mark(self, item: HandedIn) -> Marks:
-        marks = marker.mark(item.exercise, item.submission, self.known.seed, self.limits)
+        marks = marking_process.mark(item.exercise, item.submission, self.known.seed, self.limits)
         return marks if self.class_files is None else self._unless_it_changed(self.class_files, item, marks)
 
     def _unless_it_changed(self, class_files: Guard, item: HandedIn, marks: Marks) -> Marks:

@@ -15,7 +15,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from . import collect, marker, marking, results
+from . import collect, marking, marking_process, results
 from .limits import Limits
 from .sandbox import PACKAGE
 from .source import Exercise, find_exercises
@@ -94,7 +94,7 @@ def autograde(root: Path) -> None:
     (exercise,) = exercises.values()
     handed_in, _ = collect.collect(root / "submission", exercises, exercise.name)
     seed = secrets.randbelow(2**31)
-    marks = [marker.mark(exercise, item.submission, seed, Limits()) for item in handed_in[:MOST_FILES]]
+    marks = [marking_process.mark(exercise, item.submission, seed, Limits()) for item in handed_in[:MOST_FILES]]
     if not marks:
         missing = StudentError("missing", f"there is no file {exercise.name}.py or {exercise.name}.ipynb: hand that in")
         marks = [marking.nothing(exercise, missing)]

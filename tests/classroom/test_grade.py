@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from minigrad.classroom import grade, marker, marking, records, results
+from minigrad.classroom import grade, marking, marking_process, records, results
 from minigrad.classroom.limits import Limits, StartError
-from minigrad.classroom.marker import MarkingError
 from minigrad.classroom.marking import Marks, TaskResult
+from minigrad.classroom.marking_process import MarkingError
 from minigrad.classroom.results import Row
 from minigrad.classroom.source import SourceError, find_exercises
 from minigrad.classroom.student import Student, StudentError
@@ -117,7 +117,7 @@ def marked(tmp_path, source, code=school.RIGHT, **limits):
     path = tmp_path / "01_double.py"
     path.write_text(source, encoding="utf-8")
     (exercise,) = find_exercises(tmp_path).values()
-    return marker.mark(exercise, Submission(code, None), 0, Limits(**limits))
+    return marking_process.mark(exercise, Submission(code, None), 0, Limits(**limits))
 
 
 def test_a_submission_is_marked_in_another_process(tmp_path):
@@ -126,7 +126,7 @@ def test_a_submission_is_marked_in_another_process(tmp_path):
 
 
 def test_a_check_that_never_ends_costs_this_submission_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(marker, "SLACK", 0.0)
+    monkeypatch.setattr(marking_process, "SLACK", 0.0)
     source = school.SOURCE.replace("    compare(", "    while student.f(1.0):\n        pass\n    compare(")
     marks = marked(tmp_path, source, seconds=3.0)
     assert marks.points == 0
@@ -177,7 +177,7 @@ def test_a_marking_process_that_dies_is_not_the_students_fault(tmp_path):
 
 def test_what_could_not_be_graded_is_not_recorded_and_has_no_points(hand_in, run, monkeypatch, tmp_path):
     folder = hand_in(anna__01_double=school.RIGHT, ben__01_double=school.RIGHT)
-    mark = marker.mark
+    mark = marking_process.mark
 
     def sometimes(exercise, submission, seed, limits):
         if not failed:
@@ -186,7 +186,7 @@ def test_what_could_not_be_graded_is_not_recorded_and_has_no_points(hand_in, run
         return mark(exercise, submission, seed, limits)
 
     failed = []
-    monkeypatch.setattr(marker, "mark", sometimes)
+    monkeypatch.setattr(marking_process, "mark", sometimes)
     status, out, err = run(folder, "--csv", tmp_path / "a.csv", "--gradescope", tmp_path / "gs")
     assert status == 1
     assert "could not be graded: no memory. Run the same command again" in out
