@@ -52,7 +52,7 @@ def search(
 
 
 def contenders(epochs: int, seed: int) -> dict[str, Any]:
-    decided = {"cost_matrix": C, "use_costs": "decision"}
+    decided: dict[str, Any] = {"cost_matrix": C, "use_costs": "decision"}
     return {
         PLAIN: classifier(epochs, seed),
         "lambda = 0, decided at p*": classifier(epochs, seed, **decided),

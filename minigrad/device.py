@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache, update_wrapper
+from functools import cache, wraps
 from inspect import signature
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -97,6 +97,15 @@ def name_of(array: Any) -> str:
 
 def to_host(array: Any) -> np.ndarray:
     return array if isinstance(array, np.ndarray) else array.get()
+
+
+def to_host_together(arrays: list[Any]) -> list[Any]:
+    """The arrays on the host; a GPU is waited for once and copied from once. What is on the host stays as it is."""
+    parts = [array.ravel().view(np.uint8) for array in arrays if not on_host(array)]
+    if not parts:
+        return arrays
+    pieces = iter(np.split(to_host(np.concatenate(parts)), np.cumsum([part.size for part in parts])))
+    return [a if on_host(a) else next(pieces).copy().view(a.dtype).reshape(a.shape) for a in arrays]
 
 
 def move(array: Any, device: str | None) -> Any:
@@ -223,22 +232,31 @@ def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> mean
     array([0.1, 0.2])
     """
-    names = list(signature(function).parameters)
-    seen = [not name.startswith("_") for name in names]
+    seen = [not name.startswith("_") for name in signature(function).parameters]
 
-    def beyond(*args: Any) -> Any:
-        given = [a if s else None for a, s in zip(args, seen, strict=True)]
-        if _on_gpu(args[0]) and all(a is None or type(a) in (int, float) or _on_gpu(a) for a in given):
-            return _kernel(function, _cupy())(*given)
+    @wraps(function)
+    def chain(*args: Any) -> Any:
+        if type(args[0]) is not np.ndarray:
+            given = [a if s else None for a, s in zip(args, seen, strict=True)]
+            if _on_gpu(args[0]) and all(a is None or type(a) in (int, float) or _on_gpu(a) for a in given):
+                return _in_order(_kernel(function, _cupy()), given)
         return function(*args)
 
-    # Spelled out: *args would cost NumPy's arrays three times as much.
-    code = "lambda {0}: function({0}) if type({1}) is ndarray else beyond({0})".format(", ".join(names), names[0])
-    return update_wrapper(eval(code, {"function": function, "ndarray": np.ndarray, "beyond": beyond}), function)
+    return chain
 
 
 def _on_gpu(value: Any) -> bool:
     return hasattr(type(value), "__cuda_array_interface__")  # of the value itself CuPy would have to compute it
+
+
+def _in_order(kernel: Callable[..., Any], args: list[Any]) -> Any:
+    """Call a kernel so that its result lies in memory as the first array does: left alone, it would be in C order."""
+    first, arrays = args[0], [a for a in args if _on_gpu(a)]
+    if first.flags.c_contiguous or any(a.ndim != first.ndim for a in arrays):
+        return kernel(*args)
+    axes = sorted(range(first.ndim), key=first.strides.__getitem__, reverse=True)
+    result = kernel(*(a.transpose(axes) if _on_gpu(a) else a for a in args))
+    return None if result is None else result.transpose([axes.index(i) for i in range(first.ndim)])
 
 
 @cache

@@ -354,7 +354,7 @@ def _array_ufunc(_self, ufunc, method, *args, **kwargs):
         if "out" in kwargs:
             return _into_array(ufunc, args, kwargs)
         if ufunc in PLAIN:
-            return ufunc(*_raw(args), **_raw(kwargs))
+            return _plain(ufunc, args, kwargs)
         if rule is not None and kwargs.keys() <= {"dtype"}:
             return record(rule, args, kwargs)
         if rule is not None:
@@ -384,10 +384,20 @@ def _array_function(self, function, _types, args, kwargs):
     if function in COMPOSITES:
         return _composed(function, args, kwargs)
     if function in PLAIN:
-        return function(*_raw(args), **_raw(kwargs))
+        return _plain(function, args, kwargs)
     if function in CREATORS:  # np.zeros(shape, like=tensor)
         return function(*args, **kwargs, like=self.data)
     raise _no_rule(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1))
+
+
+def _plain(function, args, kwargs):
+    raw = _raw(args)
+    try:
+        return function(*raw, **_raw(kwargs))
+    except TypeError as error:
+        if len({devices.name_of(a) for a in raw if devices.is_array(a)}) > 1:
+            raise _explained(error, function.__name__, raw) from error
+        raise
 
 
 def _composed(function, args, kwargs):

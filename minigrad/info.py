@@ -69,13 +69,17 @@ def has_avx512() -> bool:
 
 
 def blas_pool() -> dict[str, Any] | None:
-    """What threadpoolctl knows of NumPy's BLAS; None if that is not installed, or knows none."""
+    """What threadpoolctl knows of NumPy's BLAS; None if that is not installed, or knows none.
+
+    SciPy's wheel brings a BLAS of its own, which is listed too once it is loaded.
+    """
     try:
         from threadpoolctl import threadpool_info
     except ModuleNotFoundError:
         return None
     np.ones((2, 2)) @ np.ones((2, 2))  # some BLAS libraries are loaded at their first use
-    return next((pool for pool in threadpool_info() if pool["user_api"] == "blas"), None)
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return min(pools, key=lambda pool: "scipy.libs" in pool["filepath"], default=None)
 
 
 def describe_blas(pool: dict[str, Any] | None) -> list[str]:

@@ -17,21 +17,6 @@ from tests.losses.cases import CASES, N, drawn
 from tests.rules.specifications import TABLE
 
 
-@pytest.fixture
-def cupy(monkeypatch):
-    module = cupy_standin.module()
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    device._probe.cache_clear()
-    yield module
-    device._probe.cache_clear()
-
-
-@pytest.fixture
-def on_cpu():
-    with device.use("cpu"):
-        yield
-
-
 def test_cupy_is_imported_in_one_file_and_not_before_it_is_asked_for():
     package = Path(device.__file__).parent
     assert [p.name for p in package.rglob("*.py") if "import cupy" in p.read_text()] == ["device.py"]
@@ -173,6 +158,8 @@ def test_no_such_device():
         ("concatenate", lambda a, b: np.concatenate([a, b])),
         ("where", lambda a, b: np.where(a.data > 0, a, b)),
         ("linear", mg.nn.functional.linear),
+        ("less", lambda a, b: a < b),
+        ("equal", lambda a, b: a == b),
     ],
 )
 def test_mixed_devices(name, call):
@@ -308,7 +295,7 @@ def counted(hidden, make):
 @pytest.mark.usefixtures("cupy")
 @pytest.mark.parametrize(
     ("make", "launches"),
-    [(lambda p: mg.optim.SGD(p, lr=0.1, momentum=0.9), 40), (lambda p: mg.optim.Adam(p), 49)],
+    [(lambda p: mg.optim.SGD(p, lr=0.1, momentum=0.9), 33), (lambda p: mg.optim.Adam(p), 33)],
     ids=["SGD with momentum", "Adam"],
 )
 def test_launches_of_a_step_of_an_mlp(make, launches):
@@ -317,6 +304,18 @@ def test_launches_of_a_step_of_an_mlp(make, launches):
     assert one["to device"] == 2  # labels and weights
     assert one["launches"] <= launches
     assert two["launches"] - one["launches"] <= 8  # for a layer more
+
+
+@pytest.mark.usefixtures("cupy")
+def test_launches_of_a_step_of_lenet():
+    with device.use("cuda"):
+        model = mg.models.LeNet5()
+        optimizer = mg.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        X, y = mg.rand(8, 1, 28, 28), np.arange(8) % 10
+        step(model, optimizer, X, y, np.ones(8, np.float32))
+        before = COUNTS["launches"]
+        step(model, optimizer, X, y, np.ones(8, np.float32))
+        assert COUNTS["launches"] - before <= 151
 
 
 # The least cost of the samples, the largest weight, a histogram: these are looked at on the device.
@@ -331,6 +330,51 @@ def test_losses_wait_for_nothing(name):
     waited = COUNTS["synchronisations"]
     loss(z, t, sample_weight=np.linspace(0.5, 2, N)).backward()
     assert COUNTS["synchronisations"] == waited
+
+
+def waits(loss, data, epochs, **settings):
+    with device.use("cuda"):
+        before = COUNTS["synchronisations"]
+        mg.training.fit(mg.models.MLP([8, 16, 3]), loss, data, epochs=epochs, batch_size=8, progress=False, **settings)
+        return COUNTS["synchronisations"] - before
+
+
+def own_loss(z, t):
+    return np.sum((z - np.sqrt(t)[:, None]) ** 2, axis=1)
+
+
+@pytest.mark.usefixtures("cupy", "on_cpu")
+@pytest.mark.parametrize(
+    ("loss", "settings", "per_batch"),
+    [
+        (mg.losses.cross_entropy, {}, 1),
+        (mg.losses.cross_entropy, {"reduction": "weighted_mean", "class_weight": [1.0, 2.0, 3.0]}, 1),
+        (mg.losses.cross_entropy, {"micro_batch_size": 3}, 1),
+        (mg.losses.cross_entropy, {"clip_norm": 1.0}, 2),
+        (own_loss, {}, 2),  # labels and weights go to the GPU, where the weights are checked
+    ],
+    ids=["plain", "weighted mean", "micro-batches", "clipped", "a loss of one's own"],
+)
+@pytest.mark.parametrize("where", ["cpu", "cuda"])
+def test_fit_waits_once_per_batch(loss, settings, per_batch, where):
+    X, y, w = np.ones((32, 8), np.float32), np.arange(32) % 3, np.linspace(0.5, 2, 32)
+    data = tuple(mg.tensor(a, device=where) for a in (X, y, w))
+    two, three = (waits(loss, data, epochs, **settings) for epochs in (2, 3))
+    assert three - two == 4 * per_batch  # 4 batches in an epoch
+    two, three = (waits(loss, data, epochs, validation=(X, y), **settings) for epochs in (2, 3))
+    assert three - two == 4 * per_batch + 1  # and once for the validation set
+
+
+@pytest.mark.usefixtures("cupy", "on_cpu")
+def test_what_is_read_at_once_keeps_its_bits():
+    arrays = [np.float32(0.1), np.array(1e300), np.arange(6, dtype=np.int8).reshape(2, 3).T, np.zeros((0, 2))]
+    there = [mg.device.move(np.asarray(a), "cuda") for a in arrays]
+    waited = COUNTS["synchronisations"]
+    read = device.to_host_together([*there, np.ones(1)])
+    assert COUNTS["synchronisations"] == waited + 1
+    for found, expected in zip(read, [*arrays, np.ones(1)], strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
 
 
 # --- On a real GPU

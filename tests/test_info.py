@@ -82,3 +82,19 @@ def test_the_gpu(monkeypatch):
 
 def test_products_are_really_timed():
     assert 0 < info.product_time(8, np.float32) < 0.05
+
+
+def test_the_blas_is_numpys_although_scipy_brings_another(monkeypatch):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    pools = [
+        {"user_api": "openmp", "filepath": "/lib/libgomp.so"},
+        {"user_api": "blas", "filepath": "/lib/scipy.libs/libscipy_openblas.so", "version": "0.3.30"},
+        {"user_api": "blas", "filepath": "/lib/numpy.libs/libscipy_openblas64_.so", "version": "0.3.31"},
+    ]
+    for listed in (pools, pools[::-1]):
+        monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda listed=listed: listed)
+        assert info.blas_pool()["version"] == "0.3.31"
+    monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: pools[:2])
+    assert info.blas_pool()["version"] == "0.3.30"
+    monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: pools[:1])
+    assert info.blas_pool() is None

@@ -33,6 +33,12 @@ class LeNetProblem:
         mg.manual_seed(0)
         self.state = {name: p.numpy() for name, p in network(mg.nn, channels).state_dict().items()}
 
+    @property
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The starting parameters as pairs of weight and bias."""
+        arrays = list(self.state.values())
+        return list(zip(arrays[::2], arrays[1::2], strict=True))
+
 
 def network(nn: Any, channels: tuple[int, int]) -> Any:
     """LeNet-5 of minigrad's layers or of PyTorch's."""

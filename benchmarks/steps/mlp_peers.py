@@ -1,7 +1,11 @@
-"""The same MLP step in JAX, HIPS autograd, MyGrad, micrograd and scikit-learn, each as its documentation writes one."""
+"""The same MLP step in JAX, HIPS autograd, MyGrad, micrograd and scikit-learn, each as its documentation writes one.
+
+Of the first three the loss and the training serve LeNet-5 too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import mul
 from typing import Any
 
@@ -10,20 +14,39 @@ import numpy as np
 from .mlp import LEARNING_RATE, MOMENTUM, Problem, Step, flat
 
 
-def jax_step(problem: Problem) -> Step:
-    """Compiled by ``jax.jit``; compiling is not timed, waiting for the result is."""
+def jax_on_cpu() -> tuple[Any, Any]:
+    """JAX and its numpy, kept from a GPU if there is one: the others compute on the processor."""
     import jax
     import jax.numpy as jnp
 
-    X, y, w = jnp.asarray(problem.X), jnp.asarray(problem.y), jnp.asarray(problem.class_weight)
+    jax.config.update("jax_platforms", "cpu")
+    return jax, jnp
 
-    def loss(parameters: Any) -> Any:
-        h = X
-        for W, b in parameters[:-1]:
+
+def jax_step(problem: Problem) -> Step:
+    """Compiled by ``jax.jit``; compiling is not timed, waiting for the result is."""
+    _, jnp = jax_on_cpu()
+    X, loss = jnp.asarray(problem.X), jax_loss(problem)
+    return jax_training(lambda layers: loss(X, layers), problem.layers)
+
+
+def jax_loss(problem: Any) -> Callable[[Any, Any], Any]:
+    """The weighted loss of dense layers, given what comes into the first."""
+    jax, jnp = jax_on_cpu()
+    y, w = jnp.asarray(problem.y), jnp.asarray(problem.class_weight)
+
+    def loss(h: Any, layers: Any) -> Any:
+        for W, b in layers[:-1]:
             h = jax.nn.relu(h @ W.T + b)
-        W, b = parameters[-1]
+        W, b = layers[-1]
         losses = -jnp.take_along_axis(jax.nn.log_softmax(h @ W.T + b), y[:, None], axis=1)[:, 0]
         return (w[y] * losses).sum() / w[y].sum()
+
+    return loss
+
+
+def jax_training(loss: Callable[[Any], Any], layers: Any) -> Step:
+    jax, jnp = jax_on_cpu()
 
     @jax.jit
     def update(parameters: Any, velocity: Any) -> Any:
@@ -31,7 +54,7 @@ def jax_step(problem: Problem) -> Step:
         velocity = jax.tree.map(lambda v, g: MOMENTUM * v + g, velocity, gradient)
         return jax.tree.map(lambda p, v: p - LEARNING_RATE * v, parameters, velocity), velocity
 
-    parameters = [(jnp.asarray(W), jnp.asarray(b)) for W, b in problem.layers]
+    parameters = [(jnp.asarray(W), jnp.asarray(b)) for W, b in layers]
     state = [parameters, jax.tree.map(jnp.zeros_like, parameters)]
 
     def step() -> None:
@@ -41,24 +64,34 @@ def jax_step(problem: Problem) -> Step:
 
 
 def autograd_step(problem: Problem) -> Step:
-    import autograd
+    loss = autograd_loss(problem)
+    return autograd_training(lambda layers: loss(problem.X, layers), problem.layers)
+
+
+def autograd_loss(problem: Any) -> Callable[[Any, Any], Any]:
+    """The weighted loss of dense layers, given what comes into the first."""
     import autograd.numpy as anp
 
     y, rows = problem.y, np.arange(len(problem.y))
     w = problem.class_weight[y]
 
-    def loss(parameters: Any) -> Any:
-        h = problem.X
-        for W, b in parameters[:-1]:
+    def loss(h: Any, layers: Any) -> Any:
+        for W, b in layers[:-1]:
             h = anp.maximum(anp.dot(h, W.T) + b, 0)
-        W, b = parameters[-1]
+        W, b = layers[-1]
         z = anp.dot(h, W.T) + b
         z = z - anp.max(z, axis=1, keepdims=True)
         log_p = z - anp.log(anp.sum(anp.exp(z), axis=1, keepdims=True))
         return -anp.sum(w * log_p[rows, y]) / anp.sum(w)
 
+    return loss
+
+
+def autograd_training(loss: Callable[[Any], Any], layers: Any) -> Step:
+    import autograd
+
     gradient = autograd.grad(loss)
-    layers = [(W.copy(), b.copy()) for W, b in problem.layers]
+    layers = [(W.copy(), b.copy()) for W, b in layers]
     velocity = [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
 
     def step() -> None:
@@ -69,23 +102,39 @@ def autograd_step(problem: Problem) -> Step:
 
 
 def mygrad_step(problem: Problem) -> Step:
-    """Its softmax_crossentropy has neither weights nor a value per sample, hence logsoftmax."""
+    loss = mygrad_loss(problem)
+    return mygrad_training(lambda layers: loss(problem.X, layers), problem.layers)
+
+
+def mygrad_loss(problem: Any) -> Callable[[Any, Any], Any]:
+    """The weighted loss of dense layers, given what comes into the first.
+
+    Its softmax_crossentropy has neither weights nor a value per sample, hence logsoftmax.
+    """
     import mygrad
     from mygrad.nnet.activations import logsoftmax, relu
 
     y, rows = problem.y, np.arange(len(problem.y))
     w = problem.class_weight[y]
-    layers = [(mygrad.tensor(W), mygrad.tensor(b)) for W, b in problem.layers]
-    velocity = [(np.zeros_like(W), np.zeros_like(b)) for W, b in problem.layers]
 
-    def step() -> None:
-        h: Any = problem.X
+    def loss(h: Any, layers: Any) -> Any:
         for W, b in layers[:-1]:
             h = relu(mygrad.matmul(h, W.T) + b)
         W, b = layers[-1]
         log_p = logsoftmax(mygrad.matmul(h, W.T) + b)
-        loss = -mygrad.sum(w * log_p[rows, y]) / w.sum()
-        loss.backward()
+        return -mygrad.sum(w * log_p[rows, y]) / w.sum()
+
+    return loss
+
+
+def mygrad_training(loss: Callable[[Any], Any], layers: Any) -> Step:
+    import mygrad
+
+    layers = [(mygrad.tensor(W), mygrad.tensor(b)) for W, b in layers]
+    velocity = [(np.zeros_like(W.data), np.zeros_like(b.data)) for W, b in layers]
+
+    def step() -> None:
+        loss(layers).backward()
         for layer, speeds in zip(layers, velocity, strict=True):
             _sgd([p.data for p in layer], speeds, [p.grad for p in layer])
 

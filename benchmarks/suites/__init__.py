@@ -1,13 +1,15 @@
-"""The suites by name. Each is a module with a TITLE, SETTINGS and ``rows(scale)``.
+"""The suites by name. Each is a module with a TITLE, SETTINGS, PEERS, UNABLE and ``rows(scale)``.
 
 SETTINGS are the threads, and whether both BLAS kernels are tried, with which the suite runs, each in a process of its
 own; ``rows(scale)`` yields the rows, spending `scale` times the full time on each.
+PEERS are the libraries of others that take part, UNABLE says of the others why they cannot: every table accounts for
+every library in PACKAGES.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from types import ModuleType
 
 MODULES = {
@@ -22,17 +24,26 @@ MODULES = {
     "cpu-gpu": "cpu_gpu",
 }
 
+PACKAGES = {
+    "PyTorch": "torch",
+    "JAX": "jax",
+    "HIPS autograd": "autograd",
+    "MyGrad": "mygrad",
+    "micrograd": "micrograd",
+    "scikit-learn": "sklearn",
+}
+
 
 def load(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{MODULES[name]}")
 
 
-def absent(packages: Mapping[str, str]) -> dict[str, str]:
-    """Contenders whose package cannot be imported, with the reason."""
+def absent(contenders: Iterable[str]) -> dict[str, str]:
+    """Contenders whose package cannot be imported, with the reason. What follows a comma is a way of using it."""
     reasons = {}
-    for contender, package in packages.items():
+    for contender in contenders:
         try:
-            importlib.import_module(package)
+            importlib.import_module(PACKAGES[contender.partition(",")[0]])
         except ImportError as error:
             reasons[contender] = str(error)
     return reasons

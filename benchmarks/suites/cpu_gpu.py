@@ -20,6 +20,11 @@ SETTINGS = [{"threads": os.cpu_count() or 1}]
 
 TRANSFERRED = "minigrad, X moved every step"
 AIMS = {64: {"PyTorch": 1.5}, 1024: {"PyTorch": 1.0, "CuPy": 1.05}, 4096: {"PyTorch": 1.0, "CuPy": 1.05}}
+PEERS = ("PyTorch",)
+UNABLE = {
+    "JAX": "not tried on a GPU; on the CPU see mlp and cnn",
+    **dict.fromkeys(("HIPS autograd", "MyGrad", "micrograd", "scikit-learn"), "computes on the CPU only"),
+}
 BATCHES = {True: (64, 256, 1024, 4096), False: (64, 1024)}  # in the full run, and in a quick one
 
 
@@ -45,7 +50,7 @@ def _compared(what: str, batch: int, steps: ModuleType, problem: Any, scale: flo
         contenders,
         3.0 * scale,
         aims={} if reason else AIMS.get(batch, {}),
-        missing=missing,
+        missing=missing | UNABLE,
         checked=checked,
         finish=device.synchronize,
     )
@@ -62,7 +67,7 @@ def _add_gpu(made: dict[str, Any], steps: ModuleType, problem: Any) -> dict[str,
     made[OURS] = steps.minigrad_step(problem, "cuda")
     made[TRANSFERRED] = steps.minigrad_step(problem, "cuda", resident=False)
     made["CuPy"] = steps.numpy_step(problem, cupy.array)
-    if missing := absent({"PyTorch on the GPU": "torch"}):
+    if missing := absent(PEERS):
         return missing
     import torch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,25 +10,32 @@ from collections.abc import Iterator
 
 from ..rows import OURS, Row
 from ..timing import spread
-from . import absent
+from . import PACKAGES, absent
 
 TITLE = "Importing, in a fresh process that has NumPy loaded"
 SETTINGS = [{"threads": 1}]
 AIM = 0.040
 CODE = "import time, numpy; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
-PACKAGES = {OURS: "minigrad", "HIPS autograd": "autograd.numpy", "MyGrad": "mygrad", "PyTorch": "torch", "JAX": "jax"}
+PEERS = {
+    **PACKAGES,
+    "HIPS autograd": "autograd.numpy",
+    "micrograd": "micrograd.nn",
+    "scikit-learn": "sklearn.neural_network",
+}
+UNABLE: dict[str, str] = {}
 
 
 def rows(scale: float) -> Iterator[Row]:
-    missing = absent(PACKAGES)
-    present = {name: package for name, package in PACKAGES.items() if name not in missing}
+    missing = absent(PEERS)
+    present = {OURS: "minigrad"} | {name: package for name, package in PEERS.items() if name not in missing}
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # installed packages have .pyc
     times: dict[str, list[float]] = {name: [] for name in present}
-    for number in range(max(3, round(11 * scale)) + 1):
+    for package in present.values():
+        importlib.import_module(package)  # writes .pyc files and warms the disk's cache
+    for _ in range(max(3, round(11 * scale))):
         for name, package in present.items():
-            found = float(subprocess.check_output([sys.executable, "-c", CODE.format(package)], env=environ))
-            if number:  # the first writes .pyc files and warms the disk's cache
-                times[name].append(found)
+            found = subprocess.check_output([sys.executable, "-c", CODE.format(package)], env=environ)
+            times[name].append(float(found))
     yield Row(
         "import",
         "import after NumPy",

@@ -10,18 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from ..rows import OURS, Row
-from ..steps import lenet
-from . import absent
+from ..steps import lenet, lenet_peers
+from . import absent, cnn
 
 TITLE = "Peak memory of three steps of LeNet-5 above the state before them"
 SETTINGS = [{"threads": 1}]
 AIM = 1.0
-MAKERS: dict[str, Any] = {OURS: lenet.minigrad_step, "PyTorch": lenet.torch_step, "NumPy": lenet.numpy_step}
+PEERS = {
+    "PyTorch": lenet.torch_step,
+    "HIPS autograd": lenet_peers.autograd_step,
+    "MyGrad": lenet_peers.mygrad_step,
+}
+UNABLE = cnn.UNABLE | {
+    "JAX": "it compiles before its first step, which takes more memory than the step and is left to it"
+}
+BATCHES = {True: (64, 512), False: (64,)}  # in the full run, and in a quick one: a peak is a peak
+MAKERS: dict[str, Any] = {OURS: lenet.minigrad_step, "NumPy": lenet.numpy_step, **PEERS}
 
 
-def rows(scale: float) -> Iterator[Row]:  # noqa: ARG001 (a peak is a peak)
-    missing = absent({"PyTorch": "torch"})
-    for batch in (64, 512):
+def rows(scale: float) -> Iterator[Row]:
+    missing = UNABLE | absent(PEERS)
+    for batch in BATCHES[scale >= 1]:
         peaks = {name: _in_process(name, batch) for name in MAKERS if name not in missing}
         known = {name: (peak, peak, peak) for name, peak in peaks.items() if peak is not None}
         untold = {name: "this system does not tell a process its peak" for name, peak in peaks.items() if peak is None}

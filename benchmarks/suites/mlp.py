@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -18,23 +18,21 @@ SETTINGS = [{"threads": 1}, {"threads": 1, "other kernel": True}]
 SIZES = [((2, 16, 16, 2), 32), ((64, 64, 10), 64), ((784, 256, 128, 10), 128), ((784, 512, 512, 10), 256)]
 AIMS = {"PyTorch": (0.5, 0.5, 0.9, 0.95), "NumPy": (1.7, 1.6, 1.10, 1.06)}
 PEERS = {
-    "PyTorch": ("torch", mlp.torch_step),
-    "JAX, jit": ("jax", mlp_peers.jax_step),
-    "HIPS autograd": ("autograd", mlp_peers.autograd_step),
-    "MyGrad": ("mygrad", mlp_peers.mygrad_step),
-    "micrograd": ("micrograd", mlp_peers.micrograd_step),
-    "scikit-learn": ("sklearn", mlp_peers.sklearn_step),
+    "PyTorch": mlp.torch_step,
+    "JAX, jit": mlp_peers.jax_step,
+    "HIPS autograd": mlp_peers.autograd_step,
+    "MyGrad": mlp_peers.mygrad_step,
+    "micrograd": mlp_peers.micrograd_step,
+    "scikit-learn": mlp_peers.sklearn_step,
 }
+UNABLE: dict[str, str] = {}  # `unable` says which sizes are not for whom
 
 
 def rows(scale: float) -> Iterator[Row]:
-    not_there = absent({name: package for name, (package, _) in PEERS.items()})
+    not_there = absent(PEERS)
     for number, (sizes, batch) in enumerate(SIZES):
-        problem = mlp.Problem(sizes, batch)
-        makers: dict[str, Any] = {OURS: mlp.minigrad_step, "NumPy": mlp.numpy_step}
-        missing = _unable(sizes) | not_there
-        makers |= {name: maker for name, (_, maker) in PEERS.items() if name not in missing}
-        made = {name: make(problem) for name, make in makers.items()}
+        missing = unable(sizes) | not_there
+        made = contenders(mlp.Problem(sizes, batch), missing)
         checked = agree(made)
         yield timed(
             "mlp",
@@ -48,13 +46,20 @@ def rows(scale: float) -> Iterator[Row]:
         )
 
 
-def _unable(sizes: tuple[int, ...]) -> dict[str, str]:
-    unable = {}
+def contenders(problem: mlp.Problem, missing: dict[str, str]) -> dict[str, mlp.Step]:
+    """All who can, each with its step and its parameters."""
+    makers: dict[str, Callable[[mlp.Problem], mlp.Step]] = {OURS: mlp.minigrad_step, "NumPy": mlp.numpy_step, **PEERS}
+    return {name: make(problem) for name, make in makers.items() if name not in missing}
+
+
+def unable(sizes: tuple[int, ...]) -> dict[str, str]:
+    """Who cannot train a network of these sizes, and why."""
+    reasons = {}
     if sizes[-1] == 2:
-        unable["scikit-learn"] = "for two classes its network has one output, not two"
+        reasons["scikit-learn"] = "for two classes its network has one output, not two"
     if sum(i * o for i, o in pairwise(sizes)) > 1000:
-        unable["micrograd"] = "a graph of single numbers, too slow for this size"
-    return unable
+        reasons["micrograd"] = "a graph of single numbers, too slow for this size"
+    return reasons
 
 
 def agree(made: dict[str, Any], steps: int = 3) -> str:

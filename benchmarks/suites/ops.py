@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 import minigrad as mg
 
 from ..rows import OURS, Row, timed
+from ..steps.mlp_peers import jax_on_cpu
 from . import absent
 
 TITLE = "One operation, recorded, and its backward pass"
@@ -30,16 +32,21 @@ BY_HAND: dict[str, Callable[..., Any]] = {
     "a + b, broadcast": lambda g, a, b, y: (g, g.sum(axis=0)),
     "matmul, 512": lambda g, a, b, y: (g @ b.T, a.T @ g),
 }
-PEERS = {"PyTorch": "torch", "MyGrad": "mygrad", "HIPS autograd": "autograd"}
+PEERS = ("PyTorch", "MyGrad", "HIPS autograd", "JAX, eager", "JAX, jit")
+UNABLE = {
+    "micrograd": "its operations are on single numbers",
+    "scikit-learn": "trains whole networks, it has no operations",
+}
+NO_FORWARD = dict.fromkeys(("HIPS autograd", "JAX"), "nothing is recorded in a forward pass alone")
 ONE_OP = {"forward": 2e-6, "both": 5e-6}  # the aims on four numbers
 
 
 def rows(scale: float) -> Iterator[Row]:
-    missing = absent(PEERS)
+    not_there = absent(PEERS)
     for name, f, shapes in OPERATIONS:
         rng = np.random.default_rng(0)
         arrays = [rng.uniform(0.5, 1.0, shape).astype(np.float32) for shape in shapes]
-        made = _contenders(name, f, arrays, missing)
+        made = _contenders(name, f, arrays, not_there)
         for part, aim in ONE_OP.items():
             contenders = {who: parts[part] for who, parts in made.items() if part in parts}
             if part == "both":
@@ -51,13 +58,17 @@ def rows(scale: float) -> Iterator[Row]:
                 2.0 * scale,
                 clock="cpu",
                 aims={OURS: aim} if shapes[0] == (4,) else {},
-                missing=missing,
+                missing=UNABLE | (NO_FORWARD if part == "forward" else {}) | not_there,
                 checked="gradients agree to 1e-5" if part == "both" else "",
             )
 
 
 def _contenders(name: str, f: Any, arrays: list[Any], missing: Any) -> dict[str, dict[str, Callable[[], Any]]]:
-    """By contender: the forward pass, and both passes, which return the gradients."""
+    """By contender: the forward pass, and both passes, which return the gradients.
+
+    JAX eager is ``jax.vjp`` as it stands, which follows the operation anew in every call; with jit the value and the
+    gradients are one compiled program. Compiling is not timed, waiting for the result is.
+    """
     by_hand = BY_HAND[name.split(", 10^6")[0]]
     one = np.ones_like(f(np, *arrays))
 
@@ -85,6 +96,19 @@ def _contenders(name: str, f: Any, arrays: list[Any], missing: Any) -> dict[str,
 
         both = autograd.elementwise_grad(lambda x: f(anp, *x))
         made["HIPS autograd"] = {"both": lambda: both(arrays)}
+    if "JAX, jit" not in missing:
+        jax, jnp = jax_on_cpu()
+
+        def value_and_gradients(one: Any, *leaves: Any) -> Any:
+            value, pull_back = jax.vjp(lambda *x: f(jnp, *x), *leaves)
+            return value, pull_back(one)
+
+        def both_in_jax(call: Callable[..., Any]) -> Any:
+            return jax.block_until_ready(call(*on_jax))[1]
+
+        on_jax = [jnp.asarray(a) for a in (one, *arrays)]
+        made["JAX, eager"] = {"both": partial(both_in_jax, value_and_gradients)}
+        made["JAX, jit"] = {"both": partial(both_in_jax, jax.jit(value_and_gradients))}
     return made
 
 

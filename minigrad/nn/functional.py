@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import fused
 from ..graph import primitive, rule
 from ..random import Rng, generator
 from ..tensor import Tensor, as_array
@@ -32,29 +33,36 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-rule(relu, lambda g, y, _x: g * (y > 0), selects=True)
+rule(relu, fused(lambda g, y, _x: g * (y > 0)), selects=True)
+
+
+@fused
+def _leak(values, x, slope):
+    return np.where(x > 0, values, values * slope)
 
 
 @primitive
 def leaky_relu(x, negative_slope=0.01):
     """x where x > 0, else ``negative_slope * x``."""
-    return np.where(x > 0, x, x * negative_slope)
+    return _leak(x, x, negative_slope)
 
 
-rule(leaky_relu, lambda g, _y, x, negative_slope=0.01: np.where(x > 0, g, g * negative_slope), selects=True)
+rule(leaky_relu, lambda g, _y, x, negative_slope=0.01: _leak(g, x, negative_slope), selects=True)
 
 
 @primitive
+@fused
 def sigmoid(x):
     """1 / (1 + exp(-x)), without overflow and with full relative precision on both sides."""
     small = np.exp(-np.absolute(x))
     return np.where(x >= 0, 1, small) / (1 + small)
 
 
-rule(sigmoid, lambda g, y, _x: g * y * (1 - y))
+rule(sigmoid, fused(lambda g, y, _x: g * y * (1 - y)))
 
 
 @primitive
+@fused
 def softplus(x):
     """log(1 + exp(x)) = max(x, 0) + log1p(exp(-abs(x)))."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x)))
@@ -97,7 +105,7 @@ def erf(x):
     return y.astype(x.dtype)
 
 
-rule(erf, lambda g, _y, x: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x))
+rule(erf, fused(lambda g, _y, x: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x)))
 
 
 def gelu(x, approximate="none"):
@@ -146,10 +154,20 @@ rule(logsumexp, _logsumexp_vjp)
 def log_softmax(x, axis=-1):
     """x - logsumexp(x): the logarithm of softmax, without overflow."""
     shifted = x - x.max(axis=axis, keepdims=True)
-    return shifted - np.log(np.add.reduce(np.exp(shifted), axis, keepdims=True))
+    return _minus_log(shifted, np.add.reduce(np.exp(shifted), axis, keepdims=True))
 
 
-rule(log_softmax, lambda g, y, _x, axis=-1: g - np.exp(y) * np.add.reduce(g, axis, keepdims=True))
+@fused
+def _minus_log(shifted, total):
+    return shifted - np.log(total)
+
+
+@fused
+def _minus_share(g, y, total):
+    return g - np.exp(y) * total
+
+
+rule(log_softmax, lambda g, y, _x, axis=-1: _minus_share(g, y, np.add.reduce(g, axis, keepdims=True)))
 
 
 @primitive

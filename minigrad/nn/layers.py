@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import beside
 from ..random import Rng, generator
 from ..tensor import as_array
 from . import functional as F
@@ -88,7 +89,7 @@ class Linear(Module):
         self.bias = Parameter(init.torch_default((out_features,), in_features, rng=rng)) if bias else None
 
     def forward(self, x: Any) -> Any:
-        x = x if hasattr(x, "shape") else as_array(x)
+        x = x if hasattr(x, "shape") else beside(as_array(x), self.weight.data)
         return F.linear(x, self.weight, self.bias) if self.bias is not None else F.linear(x, self.weight)
 
     def describe(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import fused
 from .optimizer import Optimizer
 
 
@@ -58,13 +59,20 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov=True needs momentum, e.g. momentum=0.9, and no dampening")
 
     def update(self, p, g, velocity, *, t, lr, momentum, dampening, weight_decay, nesterov):  # type: ignore[override]
-        if weight_decay:
-            g += weight_decay * p
-        if momentum:
-            velocity *= momentum
-            velocity += (1 - dampening) * g if dampening and t > 1 else g
-            g = g + momentum * velocity if nesterov else velocity
-        p -= lr * g
+        share = 1 - dampening if dampening and t > 1 else None
+        ahead = momentum if nesterov else None
+        _sgd(p, g, velocity if momentum else None, lr, momentum, share, ahead, weight_decay or None)
+
+
+@fused
+def _sgd(p, g, velocity, lr, momentum, share, ahead, decay):
+    if decay is not None:
+        g += decay * p
+    if velocity is not None:
+        velocity *= momentum
+        velocity += g if share is None else share * g
+        g = velocity if ahead is None else g + ahead * velocity
+    p -= lr * g
 
 
 class Adam(Optimizer):
@@ -111,22 +119,28 @@ class Adam(Optimizer):
             raise ValueError(f"{type(self).__name__}: betas are two numbers in [0, 1), got {settings['betas']}")
 
     def update(self, p, g, mean, square, *, t, lr, betas, eps, weight_decay):  # type: ignore[override]
-        if weight_decay:
-            g += weight_decay * p
         b1, b2 = betas
-        mean *= b1
-        mean += (1 - b1) * g
-        square *= b2
-        g *= g
-        g *= 1 - b2
-        square += g
-        # p -= lr mean / (1 - b1**t) / (sqrt(square / (1 - b2**t)) + eps), in place: twice as fast as with temporaries
-        step = np.sqrt(square, out=g)
-        step /= math.sqrt(1 - b2**t)
-        step += eps
-        np.divide(mean, step, out=step)
-        step *= lr / (1 - b1**t)
-        p -= step
+        root, rate = math.sqrt(1 - b2**t), lr / (1 - b1**t)
+        _adam(p, g, mean, square, b1, 1 - b1, b2, 1 - b2, root, eps, rate, weight_decay or None)
+
+
+@fused
+def _adam(p, g, mean, square, b1, share1, b2, share2, root, eps, rate, decay):
+    if decay is not None:
+        g += decay * p
+    mean *= b1
+    mean += share1 * g
+    square *= b2
+    g *= g
+    g *= share2
+    square += g
+    # p -= rate * mean / (sqrt(square) / root + eps), in place: twice as fast as with temporaries
+    step = np.sqrt(square, out=g)
+    step /= root
+    step += eps
+    np.divide(mean, step, out=step)
+    step *= rate
+    p -= step
 
 
 class AdamW(Adam):
@@ -220,18 +234,24 @@ class RMSprop(Optimizer):
     def update(  # type: ignore[override]
         self, p, g, square, mean, velocity, *, lr, alpha, eps, weight_decay, momentum, centered, **_
     ):
-        if weight_decay:
-            g += weight_decay * p
-        square *= alpha
-        square += (1 - alpha) * g * g
-        spread = square
-        if centered:
-            mean *= alpha
-            mean += (1 - alpha) * g
-            spread = np.maximum(square - mean * mean, 0)  # rounding can make it negative where g hardly changes
-        g /= np.sqrt(spread) + eps
-        if momentum:
-            velocity *= momentum
-            velocity += g
-            g = velocity
-        p -= lr * g
+        mean, velocity = mean if centered else None, velocity if momentum else None
+        _rmsprop(p, g, square, mean, velocity, lr, alpha, 1 - alpha, eps, momentum, weight_decay or None)
+
+
+@fused
+def _rmsprop(p, g, square, mean, velocity, lr, alpha, share, eps, momentum, decay):
+    if decay is not None:
+        g += decay * p
+    square *= alpha
+    square += share * g * g
+    spread = square
+    if mean is not None:
+        mean *= alpha
+        mean += share * g
+        spread = np.maximum(square - mean * mean, 0)  # rounding can make it negative where g hardly changes
+    g /= np.sqrt(spread) + eps
+    if velocity is not None:
+        velocity *= momentum
+        velocity += g
+        g = velocity
+    p -= lr * g

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import device as devices
-
 Metric = Callable[[Any, Any], Any]
 
 
@@ -26,11 +24,10 @@ class Measures:
 
     def names(self, y: Any, outputs: np.ndarray) -> list[str]:
         """The measures that are single numbers, in their order, for a few samples; no metric is called."""
-        classes = self._decided(devices.to_host(y), outputs) is not None
+        classes = self._decided(y, outputs) is not None
         return ["accuracy"] * classes + list(self.metrics)
 
     def __call__(self, y: Any, outputs: np.ndarray) -> dict[str, Any]:
-        y = devices.to_host(y)
         measured: dict[str, Any] = {}
         decided = self._decided(y, outputs)
         if decided is not None:

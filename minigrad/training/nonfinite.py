@@ -31,11 +31,12 @@ def finite(values: Any) -> bool:
     return array.dtype.kind != "f" or bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
-def nonfinite_gradient(model: Module, parameters: Iterable[Tensor]) -> str | None:
-    """The name of the parameter nearest to the loss whose gradient is not finite; None if there is none."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    in_one = sum(g.data.sum() for g in gradients)  # so that a GPU is waited for once; overflows where `finite` decides
-    if bool(np.isfinite(in_one)) or all(map(finite, gradients)):
+def nonfinite_gradient(model: Module, parameters: Iterable[Tensor], in_one: Any) -> str | None:
+    """The name of the parameter nearest to the loss whose gradient is not finite; None if there is none.
+
+    `in_one` is the sum of all gradients: where it is finite they are, and where it overflows they are looked at.
+    """
+    if np.isfinite(in_one) or all(finite(p.grad) for p in parameters if p.grad is not None):
         return None
     names = [name for name, p in model.named_parameters() if p.grad is not None and not finite(p.grad)]
     return names[-1] if names else "a parameter outside the model"

@@ -7,7 +7,7 @@ under "mean", its sum of weights under "weighted_mean", 1 under "sum". A piece o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -69,19 +69,24 @@ def entry_weights(y: Any, w: Any, class_weight: Any, shape: tuple[int, ...]) -> 
 
 @dataclass
 class Step:
-    """What one batch came to: its loss, the sum of weighted losses, what that is divided by on average, outputs."""
+    """What one batch came to: its loss, the sum of weighted losses, what that is divided by on average, outputs.
+
+    `gradients` is the sum of all gradients, by which one sees whether they are finite.
+    """
 
     loss: float
     total: float
     weight: float
     outputs: np.ndarray
+    gradients: Any
 
 
 class Objective:
     """A loss with its reduction, and the largest piece of a batch to compute at once.
 
     `coupled`: the loss knows no values of samples, so that it cannot be cut. `losses_shape` is () or (K,): the entries
-    that a sample has in the losses.
+    that a sample has in the losses. `labels_stay`: the loss takes labels and weights of the host, so that to check them
+    does not wait for a GPU.
     """
 
     def __init__(self, loss: Callable[..., Any], reduction: str | float, micro_batch_size: int | None) -> None:
@@ -94,29 +99,39 @@ class Objective:
         self.micro_batch_size = micro_batch_size
         self.coupled = False
         self.losses_shape: tuple[int, ...] = ()
+        self.labels_stay = True
 
     def __call__(self, prediction: Any, batch: Samples, class_weight: Any, reduction: str | float) -> Any:
         weights = {"sample_weight": batch.w, "class_weight": class_weight}
         given = {name: value for name, value in weights.items() if value is not None}
         return self.loss(prediction, batch.y, **given, reduction=reduction)
 
-    def backward(self, model: Module, batch: Samples, class_weight: Any) -> Step:
-        """Add the gradient of the batch's loss to ``.grad``, piece by piece if it is larger than a micro-batch."""
+    def backward(self, model: Module, batch: Samples, class_weight: Any, parameters: Sequence[Tensor] = ()) -> Step:
+        """Add the gradient of the batch's loss to ``.grad``, piece by piece if it is larger than a micro-batch.
+
+        What came of it is read at the end and at once, and so is the sum of the gradients of `parameters`: it is the
+        one time that a GPU is waited for.
+        """
         weight = self.total_weight(batch, class_weight)
         size = self.micro_batch_size or len(batch.y)
         # All weights 0: any divisor leaves 0, and 0 is none.
         divisors: dict[Any, Any] = {"mean": weight, "weighted_mean": weight or 1.0, "sum": 1.0}
         divisor = divisors.get(self.reduction, self.reduction)
         reduction = self.reduction if len(batch.y) <= size else divisor
-        loss, outputs = 0.0, []
+        values, outputs = [], []
         for piece in batch.pieces(size):
-            piece = piece.like(model)
+            piece = piece.like(model, self.labels_stay)
             prediction = model(Tensor(piece.X))
             value = self(prediction, piece, class_weight, reduction)
             value.backward()
+            values.append(value.data)
+            outputs.append(prediction.data)
+        in_one = sum((p.grad.data.sum() for p in parameters if p.grad is not None), np.float32(0))
+        read = devices.to_host_together([in_one, *values, *outputs])
+        loss = 0.0
+        for value in read[1 : len(values) + 1]:
             loss += value.item()
-            outputs.append(devices.to_host(prediction.data))
-        return Step(loss, loss * float(divisor), weight, np.concatenate(outputs))
+        return Step(loss, loss * float(divisor), weight, np.concatenate(read[len(values) + 1 :]), read[0])
 
     def total_weight(self, batch: Samples, class_weight: Any) -> float:
         """What the loss of a batch is an average over: its entries, or under "weighted_mean" their weights."""
@@ -136,7 +151,7 @@ class Objective:
         Two samples go through the model. All labels and weights go through the loss, with predictions of 0.
         """
         with mode(model, training=False), no_grad(), np.errstate(all="ignore"):
-            first = data.rows(slice(0, 2)).like(model)
+            first = data.rows(slice(0, 2)).like(model, True)
             prediction = model(Tensor(first.X))
             if not isinstance(prediction, Tensor) or prediction.shape[:1] != (len(first.y),):
                 found = prediction.shape if isinstance(prediction, Tensor) else type(prediction).__name__
@@ -144,7 +159,13 @@ class Objective:
                     f"{name}: of {len(first.y)} samples the model made {found}; expected a Tensor (N, ...)"
                 )
             self._check_all(prediction, data, class_weight, name)
-            value = self(prediction, first, class_weight, self.reduction)
+            try:
+                value = self(prediction, first, class_weight, self.reduction)
+            except (TypeError, ValueError):  # a loss of one's own may compute with the labels as they are
+                if devices.on_host(prediction.data):
+                    raise
+                self.labels_stay, first = False, first.like(model)
+                value = self(prediction, first, class_weight, self.reduction)
             if value.ndim:
                 raise ValueError(f"{name}: with reduction {self.reduction!r} the loss has shape {value.shape}, not ()")
             try:
@@ -163,11 +184,9 @@ class Objective:
     def _check_all(self, prediction: Any, data: Samples, class_weight: Any, name: str) -> None:
         size = max(CHECKED_AT_ONCE // max(int(np.prod(prediction.shape[1:])), 1), 1)
         for number, piece in enumerate(data.pieces(size)):
-            y, w = piece.y, piece.w
-            zeros = np.zeros((len(y), *prediction.shape[1:]), prediction.dtype)
-            batch = Samples(zeros, *(None if a is None else devices.to_host(a) for a in (y, w)))
+            zeros = np.zeros((len(piece.y), *prediction.shape[1:]), prediction.dtype)
             try:
-                self(Tensor(zeros), batch, class_weight, self.reduction)
+                self(Tensor(zeros), piece, class_weight, self.reduction)
             except (TypeError, ValueError) as error:
                 where = f" (counting from sample {number * size})" if number else ""
                 raise type(error)(f"{name}: {error}{where}") from None

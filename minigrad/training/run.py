@@ -130,14 +130,14 @@ class Run:
             batch = batch._replace(X=as_array(self.augment(batch.X, batch.y, self.rng)))
         before = [buffer.copy() for buffer in self.buffers]
         self.optimizer.zero_grad()
-        step = self.objective.backward(self.model, batch, class_weight)
+        step = self.objective.backward(self.model, batch, class_weight, self.parameters)
         place = f"epoch {self.epoch + 1}, batch {self.batch + 1}"
         if not np.isfinite(step.loss):
             self._put_back(before)
             reason = explain_loss(step.loss, self.model, batch, rows)
             self._put_back(before)
             raise NonFiniteError(f"{place}: {reason}")
-        broken = nonfinite_gradient(self.model, self.parameters)
+        broken = nonfinite_gradient(self.model, self.parameters, step.gradients)
         if broken is not None:
             self._put_back(before)
             raise NonFiniteError(

@@ -15,7 +15,7 @@ from ..weighting import check_weights
 
 
 class Samples(NamedTuple):
-    """Arrays of the same length: inputs, targets, and weights or None."""
+    """Arrays of the same length: inputs anywhere, targets and weights (or None) on the host, where they are checked."""
 
     X: Any
     y: Any
@@ -23,19 +23,22 @@ class Samples(NamedTuple):
 
     def rows(self, chosen: Any) -> Samples:
         """The samples of a slice or of row numbers."""
-        return Samples(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
+        X = self.X[devices.beside(chosen, self.X)]
+        return Samples(X, self.y[chosen], None if self.w is None else self.w[chosen])
 
     def pieces(self, size: int) -> Iterator[Samples]:
         """Consecutive samples, `size` at a time; all of them if they are fewer."""
         for start in range(0, len(self.y), size):
             yield self.rows(slice(start, start + size))
 
-    def like(self, model: Module) -> Samples:
+    def like(self, model: Module, inputs_alone: bool = False) -> Samples:
         """The same where the model is, inputs of floats in its dtype."""
         first = next(model.parameters())
-        X, y = (devices.move(array, first.device) for array in self[:2])
-        w = None if self.w is None else devices.move(self.w, first.device)
-        return Samples(X.astype(first.dtype, copy=False) if X.dtype.kind == "f" else X, y, w)
+        X = devices.move(self.X, first.device)
+        X = X.astype(first.dtype, copy=False) if X.dtype.kind == "f" else X
+        if inputs_alone:
+            return self._replace(X=X)
+        return Samples(X, *(a if a is None else devices.move(a, first.device) for a in self[1:]))
 
 
 def samples(data: Any, name: str) -> Samples:
@@ -43,8 +46,8 @@ def samples(data: Any, name: str) -> Samples:
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         found = f"{len(data)} things" if isinstance(data, (tuple, list)) else f"a {type(data).__name__}"
         raise TypeError(f"{name} is (X, y) or (X, y, w) with one weight per sample, got {found}")
-    X, y = (as_array(array) for array in data[:2])
-    w = None if len(data) == 2 or data[2] is None else as_array(check_weights(data[2], f"{name}: w"))
+    X, y = as_array(data[0]), devices.to_host(as_array(data[1]))
+    w = None if len(data) == 2 or data[2] is None else devices.to_host(as_array(check_weights(data[2], f"{name}: w")))
     lengths = {
         part: array.shape[0] if array.ndim else "no"
         for part, array in zip(("X", "y", "w"), (X, y, w), strict=True)
@@ -71,10 +74,5 @@ def whole(value: Any, name: str, least: int = 1) -> int:
 
 def outputs(model: Module, X: Any, batch_size: int) -> np.ndarray:
     """What the model makes of X, without a graph, as a NumPy array. In the mode in which the model is."""
-    return np.concatenate([devices.to_host(model(Tensor(piece.X)).data) for piece in _inputs(model, X, batch_size)])
-
-
-def _inputs(model: Module, X: Any, batch_size: int) -> Iterator[Samples]:
-    # Inputs alone: the second entry only says how many there are.
-    for piece in Samples(X, X).pieces(batch_size):
-        yield piece.like(model)
+    pieces = Samples(X, X).pieces(batch_size)  # the second X only says how many there are
+    return devices.to_host(np.concatenate([model(Tensor(piece.like(model, True).X)).data for piece in pieces]))

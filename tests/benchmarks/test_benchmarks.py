@@ -16,10 +16,13 @@ pytest.importorskip("tqdm", reason="benchmarks show their progress with tqdm: pi
 from benchmarks import __main__ as command
 from benchmarks import compare, figures, machine, report, suites, worker
 from benchmarks.rows import ON_CPU, OURS, Row, timed
-from benchmarks.steps import lenet, mlp, mlp_peers
+from benchmarks.steps import lenet, losses, mlp, mlp_peers
+from benchmarks.suites import cnn, ops
+from benchmarks.suites.losses import PEERS as PEERS_WITH_LOSSES
 from benchmarks.suites.mlp import PEERS, agree
 from benchmarks.timing import RAREST, Timing, alternate, spread
 from minigrad import info
+from minigrad.losses.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {"threads": 1, "BLAS": "openblas 0.3, kernel Haswell, 1 threads"}
@@ -93,13 +96,52 @@ def test_pools_of_threads_come_to_rest_between_turns(monkeypatch):
 # --- The same work
 
 
-@pytest.mark.parametrize("name", PEERS)
-def test_every_peer_takes_the_same_steps(name):
-    package, maker = PEERS[name]
-    pytest.importorskip(package)
-    problem = mlp.Problem((5, 4, 3), 8)
-    made = {who: make(problem) for who, make in [("NumPy", mlp.numpy_step), (OURS, mlp.minigrad_step), (name, maker)]}
-    assert "differ by at most" in agree(made)
+def needs(name):
+    """Skip a test of a library that is not installed."""
+    if reason := suites.absent([name]):
+        pytest.skip(reason[name])
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem", "peers", "name"),
+    [pytest.param(mlp, mlp.Problem((5, 4, 3), 8), PEERS, name, id=f"mlp, {name}") for name in PEERS]
+    + [pytest.param(lenet, lenet.LeNetProblem((2, 3), 4), cnn.PEERS, name, id=f"cnn, {name}") for name in cnn.PEERS],
+)
+def test_every_peer_takes_the_same_steps(steps, problem, peers, name):
+    needs(name)
+    makers = {"NumPy": steps.numpy_step, OURS: steps.minigrad_step, name: peers[name]}
+    assert "differ by at most" in agree({who: make(problem) for who, make in makers.items()})
+
+
+@pytest.mark.parametrize("loss", losses.FORMULAS)
+@pytest.mark.parametrize("name", PEERS_WITH_LOSSES)
+def test_every_peer_has_the_same_loss(name, loss):
+    needs(name)
+    z, t = CATALOGUE[loss].data(np.random.default_rng(0), 7, 3)
+    gradient = PEERS_WITH_LOSSES[name](loss, z.astype(np.float32), t)
+    expected = CATALOGUE[loss].closed_form(3)(z, t)
+    for _ in range(2):  # the second shows whether gradients pile up
+        np.testing.assert_allclose(gradient(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ops.PEERS)
+@pytest.mark.parametrize(("operation", "f", "shapes"), [case for case in ops.OPERATIONS if "10^6" not in case[0]])
+def test_every_peer_has_the_same_operations(operation, f, shapes, name):
+    needs(name)
+    arrays = [np.random.default_rng(0).uniform(0.5, 1.0, shape).astype(np.float32) for shape in shapes]
+    others = {other: "" for other in ops.PEERS if other.partition(",")[0] != name.partition(",")[0]}
+    made = ops._contenders(operation, f, arrays, others)
+    assert {name, "NumPy", OURS} <= set(made)
+    ops._same({who: parts["both"]() for who, parts in made.items()})
+
+
+@pytest.mark.parametrize("suite", suites.MODULES)
+def test_every_table_accounts_for_every_library(suite):
+    """Whoever takes no part is named with a reason, and nobody is both in and out."""
+    module = suites.load(suite)
+    takes_part = {name.partition(",")[0] for name in module.PEERS}
+    assert takes_part | set(module.UNABLE) == set(suites.PACKAGES)
+    assert not takes_part & set(module.UNABLE)
 
 
 def test_a_contender_that_does_other_work_is_caught():
@@ -127,10 +169,9 @@ def test_micrograd_is_given_what_it_lacks():
     assert [x.grad for x in z] == pytest.approx(p - [0, 1, 0])
 
 
-def test_what_is_not_installed_is_named():
-    assert suites.absent({"Somebody": "no_such_package", "NumPy": "numpy"}) == {
-        "Somebody": "No module named 'no_such_package'"
-    }
+def test_what_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(suites, "PACKAGES", {"Somebody": "no_such_package", "NumPy": "numpy"})
+    assert suites.absent(["Somebody, jit", "NumPy"]) == {"Somebody, jit": "No module named 'no_such_package'"}
 
 
 # --- Rows, tables, reports

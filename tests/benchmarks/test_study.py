@@ -1,6 +1,7 @@
 """The study: lines that resume, runs that repeat, methods that take equally many steps, honest intervals."""
 
 import json
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 pytest.importorskip("tqdm")
 pytest.importorskip("sklearn")
 pytest.importorskip("scipy")
+pytest.importorskip("matplotlib")
 
 from scipy import stats
 
 import minigrad as mg
 from benchmarks import choose_lambda
 from benchmarks.study import __main__ as command
-from benchmarks.study import costs, images, report
+from benchmarks.study import costs, differences, figures, images, report
 from benchmarks.study.lines import Lines
 from benchmarks.study.methods import METHODS
 
@@ -55,7 +57,7 @@ def test_the_test_set_decides_nothing():
     """The rate is chosen on validation images: with another test set the same rates are chosen."""
     data = images.images("digits")
     assert not any(np.array_equal(a, b) for a in data["validation"][0][:50] for b in data["test"][0][:50])
-    choice = images.Cell("mlp", "step", 10, "none").choices()
+    choice = [s for tried in images.Cell("mlp", "step", 10, "none").choices(2).values() for s in tried]
     assert {setting.on for setting in choice} == {"validation"}
     assert all(setting.seed >= images.SEEDS for setting in choice)
     assert "recall" not in images.run(replace(choice[0], epochs=1))
@@ -163,37 +165,232 @@ def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     assert "4 runs are in" in capsys.readouterr().err
     assert command.main(["--out", str(tmp_path)]) == 0
     assert len(ran) == 1 + len(set(ran))
-    assert "### mlp, step 10" in (tmp_path / "tables-full.md").read_text()
+    assert "### MLP, digits, step 10 (5 seeds)" in (tmp_path / "tables-full.md").read_text()
     assert (tmp_path / "head-tail-full.png").stat().st_size > 1000
 
 
-# --- Tables
+# --- Differences
 
 
 def test_intervals_are_students():
     rng = np.random.default_rng(0)
     a, b = dict(enumerate(rng.normal(size=6))), dict(enumerate(rng.normal(size=5)))
-    mean, half, n = report.paired(a, b)
-    differences = [a[i] - b[i] for i in range(5)]
-    interval = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
-    assert (n, mean) == (5, pytest.approx(np.mean(differences)))
-    assert (mean - half, mean + half) == pytest.approx(tuple(interval))
-    assert report.paired(a, {})[2] == 0
+    found = differences.paired(a, b)
+    values = [a[i] - b[i] for i in range(5)]
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (found.n, found.mean) == (5, pytest.approx(np.mean(values)))
+    assert (found.mean - found.half, found.mean + found.half) == pytest.approx(tuple(interval))
+    assert found.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert found.clear == (found.p < 0.05)
+
+
+@pytest.mark.parametrize("shift", [-1.0, 1.0])
+def test_a_difference_without_spread_is_clear(shift):
+    found = differences.paired({0: shift, 1: shift, 2: shift}, {0: 0.0, 1: 0.0, 2: 0.0})
+    assert found == (shift, 0.0, 0.0, 3)
+    assert found.clear
+    assert not differences.paired({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0}).clear
+
+
+def test_one_pair_or_none_has_no_interval():
+    assert differences.paired({0: 1.0}, {}).n == 0
+    one = differences.paired({0: 1.0}, {0: 0.5})
+    assert (one.mean, one.n) == (0.5, 1)
+    assert np.isnan(one.half)
+    assert not one.clear
+
+
+def test_splits_that_share_samples_widen_the_interval():
+    """Nadeau & Bengio 2003: s^2 (1/n + n_test/n_train) for s^2/n; with halves and 20 splits sqrt(21) times as wide."""
+    rng = np.random.default_rng(0)
+    values, zeros = dict(enumerate(rng.normal(size=20))), dict.fromkeys(range(20), 0.0)
+    plain, corrected = (differences.paired(values, zeros, overlap) for overlap in (0.0, 1.0))
+    assert corrected.half == pytest.approx(np.sqrt(21) * plain.half)
+
+
+def test_every_split_of_the_tables_is_into_halves(monkeypatch):
+    """The overlap of the report is that of the runs."""
+    import sklearn.model_selection
+
+    shares = []
+    real = sklearn.model_selection.train_test_split
+    monkeypatch.setattr(
+        sklearn.model_selection,
+        "train_test_split",
+        lambda *arrays, **options: shares.append(options["test_size"]) or real(*arrays, **options),
+    )
+    costs.run(costs.CostSetting("breast cancer", "softmax margin", 0, 1))
+    assert [share / (1 - share) for share in shares] == [figures.HALVES]
+
+
+def test_holm_stops_at_the_first_that_fails():
+    assert differences.holm([0.04, 0.01, 0.03, 0.005]) == 0.01  # 0.05/4, /3, then 0.03 > 0.05/2
+    assert differences.holm([0.03, 0.04, np.nan]) == -1.0
+    assert differences.holm([0.04]) == 0.04
+
+
+# --- Tables and figures
+
+GAINS = {"none": 0.0, "la": 0.2, "under": -0.1, "focal": 0.0, "over": 0.1, "inverse": 0.1}
+
+
+def invented(seeds=4, gains=GAINS, kinds=(("step", 10), ("step", 80)), network="mlp"):
+    """Records of methods that differ by their gain, and by nothing but noise where it is 0."""
+
+    def noise(*run):
+        return 0.001 * np.random.default_rng(list(str(run).encode())).normal()
+
+    return [
+        {**asdict(replace(SHORT, network=network, kind=kind, ratio=ratio, method=method, seed=seed))}
+        | {"balanced_accuracy": 0.5 + 0.01 * seed + gain + noise(kind, ratio, method, seed)}
+        | {"tail_accuracy": 0.1 + gain, "head_accuracy": 0.9 - gain, "auc": 0.5}
+        for kind, ratio in kinds
+        for method, gain in gains.items()
+        for seed in range(seeds)
+    ]
+
+
+def with_costs(costs_of):
+    return [
+        {**asdict(costs.CostSetting("German credit", way, split)), "cost": cost + 0.01 * split}
+        | ({"lam": 0.1 * (split % 2)} if "lambda" in way else {})
+        for split in range(4)
+        for way, cost in costs_of.items()
+    ]
+
+
+COSTS = {"cross-entropy at 0.5": 1.0, "cross-entropy at p*": 0.75, "cost penalty, lambda by CV": 0.9}
+
+
+def written(tmp_path, records, name="full", file="runs.jsonl"):
+    (tmp_path / file).write_text("".join(json.dumps(record) + "\n" for record in records))
+    return report.write(Lines(tmp_path / file), tmp_path, name)
 
 
 def test_tables_compare_with_the_baseline():
-    records = [
-        {**asdict(replace(SHORT, method=method, seed=seed)), "balanced_accuracy": value + 0.01 * seed}
-        | {"tail_accuracy": 0.1, "head_accuracy": 0.9, "auc": 0.5}
-        for method, value in (("none", 0.5), ("la", 0.7))
-        for seed in range(3)
+    table = "\n".join(report.image_tables(invented(seeds=3, gains={"none": 0.0, "la": 0.2})))
+    assert "### MLP, digits, step 10 (3 seeds)" in table
+    assert re.search(r"\| logit adjustment, loss \| 0.03 \| 7[01].\d ± \d.\d \| \+(19.9|20.\d) \[\+1\d", table)
+    assert re.search(r"\| plain cross-entropy \| 0.03 \| 5[01].\d ± \d.\d \|  \| 90.0 ± 0.0 \|  \| 10.0", table)
+
+
+def test_cost_tables_say_what_was_saved():
+    table = "\n".join(report.cost_tables(with_costs(COSTS)))
+    assert "### German credit: cost per sample over 4 random halves" in table
+    assert (
+        "| cross-entropy at p* | 0.765 ± 0.013 | +0.250 [+0.250, +0.250] | +0.250 [+0.250, +0.250] | 4 / 0 |" in table
+    )
+    assert "| cross-entropy at 0.5 | 1.015 ± 0.013 |  |  |  |" in table
+    assert "| cross-entropy at p* against cost penalty, lambda by CV | +0.150 [+0.150, +0.150] |" in table
+    assert "lambda chosen: 0 (2 times), 0.1 (2 times)" in table
+    assert "breast cancer" not in table
+
+
+def test_the_overview_stars_what_is_not_noise():
+    text = "\n".join(report.overviews(invented()))
+    assert re.search(r"\| logit adjustment, loss \| \+\d+.\d `\*\*` \| \+\d+.\d `\*\*` \| 2 \| 0 \|", text)
+    assert re.search(r"\| undersampling \| -\d+.\d `\*\*` \| -\d+.\d `\*\*` \| 0 \| 2 \|", text)
+    assert re.search(r"\| focal \| [+-]0.\d \| [+-]0.\d \| 0 \| 0 \|", text)
+    assert "of 10 comparisons without any effect 0 would" in text
+    assert re.search(r"\| undersampling \| -\d+.\d \| -\d+.\d \| -\d+.\d \| 0 \| 2 \| 2 \|", text), "all networks"
+
+
+def test_a_star_alone_did_not_pass_the_correction():
+    """Of these six p, 0.02 is below 0.05 but not below 0.05/3, which Holm asks of the fourth."""
+    pattern = {"focal": (1, 4, 3, 6, 2), "sqrt": (-3, 2, 1, -2, 1), "cdt": (2, -2, 1, 0, -2)}
+    records = invented(seeds=5, gains={"none": 0.0, "la": 0.5, "over": 0.5, "inverse": 0.5}, kinds=(("step", 10),))
+    plain = [record for record in records if record["method"] == "none"]
+    for method, steps in pattern.items():
+        for record, step in zip(plain, steps, strict=True):
+            value = record["balanced_accuracy"] + 0.001 * step
+            records.append({**record, "method": method, "balanced_accuracy": value})
+    text = "\n".join(report.overviews(records))
+    assert "| focal | +0.3 `*` | 1 | 0 |" in text
+    assert re.search(r"\| oversampling \| \+(49.9|50.\d) `\*\*` \|", text)
+    assert "| CDT | -0.0 | 0 | 0 |" in text
+
+
+def test_rates_and_failures_are_counted():
+    records = invented(seeds=2, gains={"none": 0.0, "under": -0.4}, kinds=(("step", 10),))
+    records += [{**record, "on": "validation", "lr": 0.01} for record in records]
+    text = "\n".join(report.rates(records))
+    assert "0.03 (2 times), 0.01 (0 times)" in text
+    assert text.endswith("(chance: 10 %): undersampling (2 of 2).\n")
+
+
+def test_claims_are_differences_of_the_first_less_the_second():
+    text = "\n".join(report.claims(invented()))
+    assert re.search(r"\| Buda 2018 \| over - under \| \+(19.9|20.\d) `\*\*` \|", text)
+    assert re.search(r"\| Buda 2018 \| under - none \| -(9.9|10.\d) `\*", text)
+    assert "ldam" not in text, "methods that have not run are left out"
+    assert {method for _, *pair in report.CLAIMS for method in pair} <= METHODS.keys()
+    assert {way for pair in report.COST_CLAIMS for way in pair} <= costs.WAYS.keys()
+
+
+def test_tables_do_not_depend_on_the_order_of_the_lines(tmp_path):
+    records = invented() + invented(kinds=(("step", 100), ("longtail", 100)), network="lenet") + with_costs(COSTS)
+    text = written(tmp_path, records)
+    rng = np.random.default_rng(0)
+    again = written(tmp_path, [records[i] for i in rng.permutation(len(records))] + records[:5])
+    assert again == text
+    assert text.index("### LeNet-5, MNIST, step 100") < text.index("### LeNet-5, MNIST, longtail 100")
+    assert text.index("### LeNet-5, MNIST, longtail 100") < text.index("### MLP, digits, step 10 ")
+    assert (tmp_path / "tables-full.md").read_text(encoding="utf-8") == text + "\n"
+    for picture in ("overview", "ratio", "head-tail", "costs"):
+        assert (tmp_path / f"{picture}-full.png").stat().st_size > 1000
+
+
+def test_results_of_two_rates_are_not_mixed(tmp_path):
+    records = invented()
+    records[-1]["lr"] = 0.1
+    with pytest.raises(
+        SystemExit, match=r"test results of mlp, step, 80, inverse at the rates \[0.03, 0.1\]; expected"
+    ):
+        written(tmp_path, records)
+
+
+def test_without_lines_there_is_nothing_to_report(tmp_path):
+    assert written(tmp_path, []).strip() == ""
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize(("sign", "rank"), [(1, "1.00"), (-1, "-1.00")])
+def test_the_short_version_is_held_against_the_full_one(tmp_path, sign, rank):
+    gains = {"none": 0.0, "la": 0.2, "under": -0.1, "over": 0.1}
+    written(tmp_path, invented(gains=gains) + with_costs(COSTS))
+    turned = {method: sign * gain for method, gain in gains.items()}
+    short = [{"made_with": "another BLAS", **record} for record in invented(seeds=2, gains=turned)]
+    short += with_costs({way: sign * cost for way, cost in COSTS.items()})
+    text = written(tmp_path, short, "quick", "quick.jsonl")
+    assert f"- MLP, digits, step 80, balanced accuracy: {rank} (4 compared)" in text
+    assert f"- German credit, cost: {rank} (3 compared)" in text
+    same = 16 + 12 if sign > 0 else 4  # plain training gains nothing with either sign
+    assert f"Runs of the same setting in both: {16 + 12}, with the same numbers: {same}." in text
+
+
+def test_the_labels_of_the_picture_do_not_overlap():
+    """Methods that come out alike, which is when labels beside their points would lie on each other."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    records = invented(gains=dict.fromkeys(METHODS, 0.0))
+    figure = figures._head_tail(records)
+    renderer = figure.canvas.get_renderer()
+    figure.draw(renderer)
+    boxes = [
+        plt.Text.get_window_extent(text, renderer)
+        for axes in figure.axes
+        for text in axes.texts
+        if text.get_text() in METHODS
     ]
-    records += [
-        {**asdict(costs.CostSetting("German credit", way, split)), "cost": cost}
-        for split in range(3)
-        for way, cost in (("cross-entropy at 0.5", 1.0), ("cross-entropy at p*", 0.75))
-    ]
-    images_table, costs_table = "\n".join(report.image_tables(records)), "\n".join(report.cost_tables(records))
-    assert "| logit adjustment, loss | 0.03 | 0.710 ± 0.010 | +0.200 [+0.200, +0.200] |" in images_table
-    assert "| plain cross-entropy | 0.03 | 0.510 ± 0.010 |  |" in images_table
-    assert "| cross-entropy at p* | 0.750 ± 0.000 | +0.250 [+0.250, +0.250] |" in costs_table
+    plt.close(figure)
+    assert len(boxes) == len(METHODS)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_every_method_and_network_has_its_look():
+    assert figures.LOOKS.keys() == METHODS.keys()
+    assert len(set(figures.LOOKS.values())) == len(METHODS)
+    assert figures.NETWORK_TITLES.keys() == images.NETWORKS.keys()

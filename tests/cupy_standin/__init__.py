@@ -7,9 +7,11 @@ list, written by names.py). Some things that CuPy lets pass are refused too, bec
 - an index that lies on the host, which CuPy would copy to the device at every use;
 - a NumPy scalar that turns float32 into float64.
 
+- arithmetic among numbers in a function that is being fused, which CuPy 14.2 does in half precision.
+
 What CuPy does otherwise than NumPy is done its way: reductions give 0-d arrays, and integer arrays as indices wrap
 where they are out of range. ``COUNTS`` counts kernels launched, copies between host and device, and the times the host
-waits for the device.
+waits for the device; ``FUSED`` keeps what was fused, and for which arguments.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from minigrad.device import is_array, to_host
 
 KNOWN = json.loads((Path(__file__).parent / "names.json").read_text())
 COUNTS: Counter = Counter()
+FUSED: dict[types.FunctionType, set[tuple]] = {}
 SCALARS = (bool, int, float, complex, np.generic)
 TOTAL_BYTES = 8 << 30
 COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
@@ -218,6 +221,9 @@ class ndarray:  # noqa: N801
         COUNTS["launches"] += 1
         return ndarray(self._array.copy(order), self._device)
 
+    def view(self, dtype):
+        return ndarray(self._array.view(dtype), self._device)
+
     def fill(self, value):
         COUNTS["launches"] += 1
         self._array.fill(_operand(value))
@@ -319,12 +325,17 @@ def _wrap(result: Any, inputs: list[ndarray]) -> Any:
     if not isinstance(result, (np.ndarray, np.generic)):
         return result  # a shape, a dtype
     array = np.asarray(result)
-    view = array.base is not None and any(np.may_share_memory(array, x._array) for x in inputs)
-    if not view:
-        COUNTS["launches"] += 1
-        if array.nbytes > Device.memory_limit:
-            raise OutOfMemoryError(array.nbytes)
-    return ndarray(array, _same_device(inputs))
+    where = _same_device(inputs)
+    if array.base is not None and any(np.may_share_memory(array, x._array) for x in inputs):
+        return ndarray(array, where)
+    COUNTS["launches"] += 1
+    return _made(array, where)
+
+
+def _made(array: np.ndarray, where: int) -> ndarray:
+    if array.nbytes > Device.memory_limit:
+        raise OutOfMemoryError(array.nbytes)
+    return ndarray(array, where)
 
 
 def _call_ufunc(ufunc, inputs, kwargs):
@@ -417,6 +428,80 @@ def _is_advanced(parts: tuple) -> bool:
     return any(isinstance(p, np.ndarray) for p in parts)
 
 
+# --- Functions that are fused, and the ufuncs that they call
+
+
+class Variable:
+    """An array or a number in a function that is being fused: it knows operators, and CuPy's ufuncs know it."""
+
+    __array_ufunc__ = None  # NumPy's do not
+    __hash__ = None
+
+    def __init__(self, value: Any, written: bool = True) -> None:
+        self.value = value
+        self.may_be_written = written and isinstance(value, np.ndarray)
+
+    def __bool__(self):
+        raise TypeError("Can't cast to bool")
+
+
+class Ufunc:
+    """cupy.exp and its like, as a function calls them that is being fused."""
+
+    def __init__(self, function: Any) -> None:
+        self.function, self.nin = function, getattr(function, "nin", 3)
+
+    def __call__(self, *inputs, out=None):
+        for x in inputs:
+            if type(x) not in (Variable, int, float):
+                raise TypeError(f"Unsupported type {type(x)}")
+        raw = [x.value if isinstance(x, Variable) else x for x in inputs]
+        if not any(isinstance(x, np.ndarray) for x in raw):
+            raise TypeError(f"{self.function.__name__} of numbers alone: take it outside, CuPy uses half precision")
+        if self.function is np.where and raw[0].dtype != bool:
+            raise TypeError(f"Invalid type cast in 'cupy_where': the condition is {raw[0].dtype}")
+        if out is None:
+            return Variable(np.asarray(self.function(*raw)))
+        if not isinstance(out, Variable) or not out.may_be_written:
+            raise TypeError("return arrays must be of ArrayType, and in the shape of the kernel")
+        self.function(*raw, out=out.value)
+        return out
+
+    def at(self, target: ndarray, index: Any, values: Any) -> None:
+        COUNTS["launches"] += 1
+        self.function.at(_raw(target), _index(target, index), _operand(values))
+
+
+for _name in OPERATORS.keys() - {"matmul", "pos", "abs"}:
+    for _operator, _run in _operators(_name, Ufunc(OPERATORS[_name])).items():
+        if _operator != "rpow":
+            setattr(Variable, f"__{_operator}__", _run)
+
+
+def fuse(function: types.FunctionType) -> Any:
+    """One kernel of a function of arrays and Python numbers; FUSED keeps for what it was made."""
+    if not function.__name__.isidentifier():
+        raise ValueError(f"{function.__name__!r} is no name for a kernel")
+
+    @functools.wraps(function)
+    def kernel(*args):
+        if any(a is not None and type(a) not in (ndarray, int, float) for a in args):
+            raise TypeError(f"Invalid argument type for {function.__name__!r}: {[type(a).__name__ for a in args]}")
+        arrays = _arrays(args)
+        where, shape = _same_device(arrays), np.broadcast_shapes(*(a.shape for a in arrays))
+        variables, kinds = [], []
+        for a in args:
+            is_array = type(a) is ndarray
+            variables.append(None if a is None else Variable(a._array, a.shape == shape) if is_array else Variable(a))
+            kinds.append((a.dtype.char, a.ndim) if is_array else a if a is None else type(a))
+        FUSED.setdefault(function, set()).add(tuple(kinds))
+        COUNTS["launches"] += 1
+        result = function(*variables)
+        return None if result is None else _made(np.broadcast_to(result.value, shape).copy(), where)
+
+    return kernel
+
+
 # --- The module
 
 
@@ -430,15 +515,11 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None =
     if isinstance(a, (list, tuple)) and _arrays(a):
         return _call_function(np.stack, (a,), {})
     COUNTS["to device"] += 1
-    array = np.array(a, dtype=dtype, order=order or "K")
-    if array.nbytes > Device.memory_limit:
-        raise OutOfMemoryError(array.nbytes)
-    return ndarray(array)
+    return _made(np.array(a, dtype=dtype, order=order or "K"), Device.current)
 
 
-def add_at(target: ndarray, index: Any, values: Any) -> None:
-    COUNTS["launches"] += 1
-    np.add.at(_raw(target), _index(target, index), _operand(values))
+def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
+    return ndarray(np.lib.stride_tricks.as_strided(_raw(x), shape, strides), x._device)
 
 
 class MemoryPool:
@@ -454,7 +535,10 @@ def module() -> types.ModuleType:
     cupy: Any = types.ModuleType("cupy")
     cupy.__version__ = f"stand-in for {KNOWN['cupy']}"
     cupy.ndarray, cupy.asarray, cupy.array = ndarray, asarray, functools.partial(asarray, copy=True)
-    cupy.add = types.SimpleNamespace(at=add_at)
+    cupy.fuse, cupy.where = fuse, Ufunc(np.where)
+    for name in KNOWN["ufuncs"]:
+        setattr(cupy, name, Ufunc(getattr(np, name)))
+    cupy.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(as_strided=as_strided))
     cupy.get_default_memory_pool = MemoryPool
     cupy.cuda = types.SimpleNamespace(
         Device=Device,

@@ -508,7 +508,7 @@ def test_a_seed_gives_dropout_a_new_mask_each_time():
 def test_a_linear_layer_takes_lists():
     layer = nn.Linear(2, 2, rng=0)
     rows = [[1.0, 2.0], [3.0, 4.0], [0.5, 0.0]]
-    X = np.array(rows, np.float32)
+    X = on_device(np.array(rows, np.float32))
     np.testing.assert_array_equal(layer(rows).data, layer(X).data)
     share = mg.class_gradient_share(layer, mg.losses.cross_entropy, rows, [0, 1, 1])
     np.testing.assert_array_equal(share, mg.class_gradient_share(layer, mg.losses.cross_entropy, X, [0, 1, 1]))

@@ -18,7 +18,7 @@ from tests.rules.test_rules import close, cotangent, leaves
 
 def names_read(vjp):
     """The local variables that the bytecode of `vjp` reads, those of functions inside it included."""
-    codes, names = [vjp.__code__], set()
+    codes, names = [inspect.unwrap(vjp).__code__], set()
     while codes:
         code = codes.pop()
         codes += [c for c in code.co_consts if inspect.iscode(c)]
