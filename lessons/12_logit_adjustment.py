@@ -130,9 +130,7 @@ def train(seed, X_train, y_train, network, loss, class_weight):
         optimizer=mg.optim.Adam(model.parameters(), lr=0.002), schedule=mg.optim.cosine(EPOCHS),
         rng=seed, progress=False,
     )  # fmt: skip
-    with mg.no_grad():
-        z = [model(mg.tensor(part)).numpy() for part in np.array_split(X_test, 4)]
-    return np.concatenate(z), history["accuracy"][-1]
+    return mg.training.predict(model, X_test), history["accuracy"][-1]
 
 
 def recalls(z):

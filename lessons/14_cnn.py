@@ -83,11 +83,6 @@ def train(seed, model, X_train, y_train, **settings):
     )  # fmt: skip
 
 
-def outputs(model, X):
-    with mg.no_grad():
-        return np.concatenate([model(mg.tensor(part)).numpy() for part in np.array_split(X, 4)])
-
-
 def probabilities(z):
     return F.softmax(z.astype(np.float64))  # float64: scikit-learn wants a sum of 1 to the last digit
 
@@ -122,22 +117,22 @@ def remedies(seed, ratio):
         return model
 
     plain = lenet5()
-    yield (p := probabilities(outputs(plain, X_test)))
+    yield (p := probabilities(mg.training.predict(plain, X_test)))
     if ratio == 1:
         for step in (mg.data.augmentation.shift, mg.data.augmentation.flip):
             changed = lenet5(augment=lambda X, _y, rng, step=step: mg.data.augment(X, step, rng=rng))
-            yield probabilities(outputs(changed, X_test))
+            yield probabilities(mg.training.predict(changed, X_test))
         return
     for settings in (
         {"class_weight": balanced},
         {"sampler": partial(mg.data.oversample, y_train)},
         {"sampler": partial(mg.data.undersample, y_train)},
     ):
-        yield probabilities(outputs(lenet5(**settings), X_test))
+        yield probabilities(mg.training.predict(lenet5(**settings), X_test))
     yield mg.decisions.correct_prior(p, prior, np.full(K, 1 / K))  # p_c / pi_c, to sum 1; pi_c = n_c / n
     features, head = plain[:-1], mg.nn.Linear(84, K, rng=seed)
-    train(seed, head, outputs(features, X_train), y_train, class_weight=balanced)
-    yield probabilities(outputs(head, outputs(features, X_test)))
+    train(seed, head, mg.training.predict(features, X_train), y_train, class_weight=balanced)
+    yield probabilities(mg.training.predict(head, mg.training.predict(features, X_test)))
 
 
 NAMES = ("plain", "weights", "oversampling", "undersampling", "thresholding", "new head")

@@ -23,12 +23,11 @@ except ImportError as error:
     ) from error
 
 from . import decisions, losses, optim, training, weighting
-from .graph import no_grad
 from .models import MLP
 from .nn import Module
 from .nn.functional import softmax
-from .training.objective import mode
-from .training.samples import outputs, whole
+from .training.predict import predict
+from .training.samples import whole
 from .weighting import check_cost_matrix, check_finite_weights, to_numpy
 
 __all__ = ["NeuralClassifier", "expected_failed_checks"]
@@ -55,7 +54,6 @@ MINI_BATCH = 128
 # The precision of X is kept, as scikit-learn's own classifiers do: what is equal in theory (weight 2 and two samples)
 # agrees to 1e-7 only in float64. All else becomes float32.
 FLOATS = (np.float32, np.float64)
-PREDICTED_AT_ONCE = 1024
 
 
 class NeuralClassifier(ClassifierMixin, BaseEstimator):
@@ -305,7 +303,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         model = model.astype(X.dtype)
         if self.device is not None:
             model.to(self.device)
-        made = _logits(model, X[:1]).shape
+        made = predict(model, X[:1]).shape
         if made != (1, k):
             raise ValueError(
                 f"of 1 sample the network of module= made {made}; expected (1, {k}), a logit for each class"
@@ -425,7 +423,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     def _predicted(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, allow_nd=self.module is not None, reset=False)
-        return _logits(self.model_, X)
+        return predict(self.model_, X)
 
 
 def expected_failed_checks(estimator: NeuralClassifier) -> dict[str, str]:
@@ -452,11 +450,6 @@ def _of_difference(
 ) -> Any:
     """A loss of one logit, on the difference of two: softmax of the two is the sigmoid of it."""
     return function(prediction[:, 1] - prediction[:, 0], target, **options, **weights)
-
-
-def _logits(model: Module, X: np.ndarray) -> np.ndarray:
-    with mode(model, training=False), no_grad():
-        return outputs(model, X, PREDICTED_AT_ONCE)
 
 
 def _sample_weights(sample_weight: Any, n: int) -> np.ndarray:

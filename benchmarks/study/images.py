@@ -11,7 +11,6 @@ import numpy as np
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn import functional as F
-from minigrad.training.samples import outputs
 
 from .methods import METHODS
 
@@ -170,10 +169,7 @@ def logits(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
         rng=setting.seed,
         progress=False,
     )
-    model.eval()
-    measured = images(network.data)[setting.on][0]
-    with mg.no_grad():
-        return outputs(model, measured, batch_size=1000), counts
+    return mg.training.predict(model, images(network.data)[setting.on][0]), counts
 
 
 def run(setting: Setting) -> dict[str, Any]:

@@ -5,5 +5,6 @@ from .fit import deferred, fit
 from .history import History
 from .nonfinite import NonFiniteError
 from .online import SlidingWindow, partial_fit
+from .predict import predict
 
-__all__ = ["EarlyStopping", "History", "NonFiniteError", "SlidingWindow", "deferred", "fit", "partial_fit"]
+__all__ = ["EarlyStopping", "History", "NonFiniteError", "SlidingWindow", "deferred", "fit", "partial_fit", "predict"]

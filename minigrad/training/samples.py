@@ -27,8 +27,8 @@ class Samples(NamedTuple):
         return Samples(X, self.y[chosen], None if self.w is None else self.w[chosen])
 
     def pieces(self, size: int) -> Iterator[Samples]:
-        """Consecutive samples, `size` at a time; all of them if they are fewer."""
-        for start in range(0, len(self.y), size):
+        """Consecutive samples, `size` at a time; all of them, even none, if they are fewer."""
+        for start in range(0, max(len(self.y), 1), size):
             yield self.rows(slice(start, start + size))
 
     def like(self, model: Module, inputs_alone: bool = False) -> Samples:
