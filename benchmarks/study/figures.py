@@ -153,7 +153,7 @@ def _ratio(records: Records) -> Any:
         handles,
         [METHODS[m].title for m in SHOWN],
         loc="outside upper center",
-        ncols=1 + len(networks),
+        ncols=len(networks) + (len(networks) > 2),
         frameon=False,
         fontsize=9,
     )

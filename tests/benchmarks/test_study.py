@@ -390,6 +390,23 @@ def test_the_labels_of_the_picture_do_not_overlap():
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+@pytest.mark.parametrize("networks", [("mlp",), ("lenet", "mlp"), ("lenet", "cnn", "mlp")])
+def test_the_legend_is_in_the_picture(networks):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    gains = dict.fromkeys(METHODS, 0.0)
+    records = [record for name in networks for record in invented(seeds=2, gains=gains, network=name)]
+    figure = figures._ratio(records)
+    figure.draw(figure.canvas.get_renderer())
+    box = figure.legends[0].get_window_extent()
+    plt.close(figure)
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+
+
 def test_every_method_and_network_has_its_look():
     assert figures.LOOKS.keys() == METHODS.keys()
     assert len(set(figures.LOOKS.values())) == len(METHODS)
