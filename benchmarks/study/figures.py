@@ -24,7 +24,8 @@ LOOKS = {
     "over": ("#009E73", "^"), "under": ("#009E73", "v"),
     "inverse": ("#E69F00", "s"), "inverse-wm": ("#E69F00", "o"), "effective": ("#E69F00", "^"),
     "effective-wm": ("#E69F00", "v"), "sqrt": ("#E69F00", "D"), "drw": ("#D55E00", "D"),
-    "ldam": ("#CC79A7", "v"), "ldam-drw": ("#CC79A7", "P"), "focal": ("#777777", "X"),
+    "ldam": ("#CC79A7", "v"), "ldam-drw": ("#CC79A7", "P"), "ldam-drw-wm": ("#CC79A7", "X"),
+    "drw-wm": ("#D55E00", "s"), "focal": ("#777777", "X"),
 }  # fmt: skip
 DASHED = ("post-hoc",)  # where the colour is taken already
 

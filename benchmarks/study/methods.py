@@ -108,6 +108,19 @@ METHODS = {
         class_weight=deferred,
         settings={"margin": MARGIN, "scale": SCALE, **_drw},
     ),
+    # Divided by the weights of the batch, as in the code of Cao et al. (PyTorch's weight=).
+    "drw-wm": Method(
+        "deferred re-weighting, weighted mean", class_weight=deferred, reduction="weighted_mean", settings=_drw
+    ),
+    "ldam-drw-wm": Method(
+        "LDAM, deferred re-weighting, weighted mean",
+        loss=_ldam,
+        takes_counts=True,
+        cosine=True,
+        class_weight=deferred,
+        reduction="weighted_mean",
+        settings={"margin": MARGIN, "scale": SCALE, **_drw},
+    ),
     "cdt": Method(
         "CDT", loss=partial(losses.cdt, gamma=GAMMA_CDT), takes_counts=True, settings={"gamma": GAMMA_CDT}
     ),

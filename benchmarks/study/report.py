@@ -46,6 +46,8 @@ CLAIMS = (
     ("Cui 2019", "effective-wm", "none"),
     ("Cui 2019", "effective-wm", "inverse-wm"),
     ("Cao 2019", "drw", "effective-wm"),
+    ("Cao 2019", "drw-wm", "effective-wm"),
+    ("Cao 2019", "ldam-drw-wm", "ldam"),
     ("Cao 2019", "ldam", "none"),
     ("Cao 2019", "ldam-drw", "ldam"),
     ("Cao 2019", "ldam-drw", "drw"),
@@ -60,6 +62,8 @@ CLAIMS = (
     ("the root", "sqrt", "inverse-wm"),
     ("the divisor", "inverse-wm", "inverse"),
     ("the divisor", "effective-wm", "effective"),
+    ("the divisor", "drw-wm", "drw"),
+    ("the divisor", "ldam-drw-wm", "ldam-drw"),
 )
 
 COST_CLAIMS = (  # the first costs less than the second
