@@ -1,7 +1,7 @@
 """Measure minigrad beside hand-written NumPy and every other library that is installed, on this machine.
 
     python -m benchmarks                  all suites, about 15 minutes
-    python -m benchmarks --quick          all suites, about 2 minutes, with wider spreads
+    python -m benchmarks --quick          all suites, under 2 minutes, with wider spreads
     python -m benchmarks mlp cnn          two of them
     python -m benchmarks --compare old.json
 

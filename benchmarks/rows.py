@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import THREAD_VARIABLES
-from .timing import Spread, alternate
+from .timing import REST, Spread, alternate
 
+ROUNDS, FEWEST = 21, 7  # fewer where the rests between turns on several threads would take longer than these
 OURS, ON_CPU = "minigrad", "minigrad on the CPU"  # the second where the first computes on a GPU
 
 
@@ -75,7 +76,8 @@ def timed(
 ) -> Row:
     """Time the contenders in turn."""
     threads = int(os.environ[THREAD_VARIABLES[0]])
-    timing = alternate(contenders, seconds, clock=clock, finish=finish, threads=threads)
+    rounds = ROUNDS if threads == 1 else min(ROUNDS, max(FEWEST, round(seconds / REST / len(contenders))))
+    timing = alternate(contenders, seconds, rounds, clock=clock, finish=finish, threads=threads)
     return Row(
         suite,
         case,

@@ -40,10 +40,10 @@ UNABLE = {
 
 
 def rows(scale: float) -> Iterator[Row]:
-    not_there = absent(PEERS)
+    not_there = absent(PEERS, scale)
     for channels, aims in AIMS.items():
         problem = lenet.LeNetProblem(channels, batch=64)
-        missing = UNABLE | _left_out(channels, scale) | not_there
+        missing = UNABLE | _left_out(channels) | not_there
         makers: dict[str, Maker] = {OURS: lenet.minigrad_step, "NumPy": lenet.numpy_step, **PEERS}
         made = {name: make(problem) for name, make in makers.items() if name not in missing}
         checked = agree(made)
@@ -62,13 +62,11 @@ def rows(scale: float) -> Iterator[Row]:
         yield row
 
 
-def _left_out(channels: tuple[int, int], scale: float) -> dict[str, str]:
+def _left_out(channels: tuple[int, int]) -> dict[str, str]:
     """Who could but takes too long here, and why."""
     reasons = {}
     if THREADS > 1:
         reasons = dict.fromkeys(("HIPS autograd", "MyGrad"), "has no threads of its own: measured with one")
-        if scale < 1:
-            reasons["JAX, jit"] = "compiles for seconds: in a quick run only with one thread"
     elif channels[1] > 16:
         reasons["HIPS autograd"] = "its convolution is one einsum, too slow for 64 channels"
     return reasons

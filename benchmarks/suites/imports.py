@@ -26,7 +26,7 @@ UNABLE: dict[str, str] = {}
 
 
 def rows(scale: float) -> Iterator[Row]:
-    missing = absent(PEERS)
+    missing = absent(PEERS, scale)
     present = {OURS: "minigrad"} | {name: package for name, package in PEERS.items() if name not in missing}
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # installed packages have .pyc
     times: dict[str, list[float]] = {name: [] for name in present}

@@ -38,7 +38,7 @@ NO_FACTORS = {
 
 
 def rows(scale: float) -> Iterator[Row]:
-    not_there = absent(PEERS)
+    not_there = absent(PEERS, scale)
     for name, entry in CATALOGUE.items():
         z, t = entry.data(np.random.default_rng(0), N, K)
         z = z.astype(np.float32)

@@ -29,7 +29,7 @@ MAKERS: dict[str, Any] = {OURS: lenet.minigrad_step, "NumPy": lenet.numpy_step, 
 
 
 def rows(scale: float) -> Iterator[Row]:
-    missing = UNABLE | absent(PEERS)
+    missing = UNABLE | absent(PEERS, scale)
     for batch in BATCHES[scale >= 1]:
         peaks = {name: _in_process(name, batch) for name in MAKERS if name not in missing}
         known = {name: (peak, peak, peak) for name, peak in peaks.items() if peak is not None}

@@ -32,7 +32,7 @@ BATCHES = {True: (1, 16, 256, 4096), False: (1, 256)}
 
 
 def rows(scale: float) -> Iterator[Row]:
-    not_there = absent(PEERS)
+    not_there = absent(PEERS, scale)
     full = scale >= 1
     for length in LENGTHS[full]:
         case = f"{length:,} operations in a chain, forward and backward"

@@ -1,5 +1,6 @@
 """The benchmarks' own machinery. Times are never tested; that all contenders do the same work is."""
 
+import contextlib
 import json
 import math
 import os
@@ -91,6 +92,21 @@ def test_pools_of_threads_come_to_rest_between_turns(monkeypatch):
     told.clear()
     alternate(contenders, seconds=1e-6, rounds=2)
     assert set(told) == {"A", "B"}
+
+
+def test_a_quick_run_says_whom_it_leaves_out():
+    assert suites.absent(["JAX, jit", "MyGrad"], 0.06) == dict.fromkeys(("JAX, jit", "MyGrad"), "not in a quick run")
+    assert "not in a quick run" not in suites.absent(["JAX, jit", "MyGrad"]).values()
+
+
+def test_rests_take_no_longer_than_what_is_measured(monkeypatch):
+    told = {}
+    monkeypatch.setattr("benchmarks.rows.alternate", lambda _c, _s, rounds, **more: told.update(more, rounds=rounds))
+    for threads, seconds, rounds in (("1", 0.01, 21), ("2", 10.0, 21), ("2", 2.0, 10), ("2", 0.01, 7)):
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", threads)
+        with contextlib.suppress(AttributeError):  # there is no timing
+            timed("mlp", "case", {OURS: print, "NumPy": print}, seconds)
+        assert (told["rounds"], told["threads"]) == (rounds, int(threads))
 
 
 # --- The same work
