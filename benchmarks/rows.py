@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import THREAD_VARIABLES
-from .timing import REST, Spread, alternate
+from .timing import REST, ROUNDS, Spread, alternate
 
-ROUNDS, FEWEST = 21, 7  # fewer where the rests between turns on several threads would take longer than these
+FEWEST = 7  # rounds, where the rests between turns on several threads would take longer than what is measured
 OURS, ON_CPU = "minigrad", "minigrad on the CPU"  # the second where the first computes on a GPU
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+ROUNDS = 21
 RAREST = 4  # a slow contender takes part in every fourth round at least
 REST = 0.1  # seconds after which the idle threads of OpenBLAS and OpenMP have stopped spinning
 CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
@@ -45,7 +46,7 @@ class Timing:
 def alternate(
     contenders: dict[str, Callable[[], Any]],
     seconds: float = 2.0,
-    rounds: int = 21,
+    rounds: int = ROUNDS,
     clock: str = "cpu",
     finish: Callable[[], Any] = lambda: None,
     threads: int = 1,

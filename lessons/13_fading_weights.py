@@ -73,10 +73,7 @@ def training(seed, w, *, epochs=EPOCHS, hidden=32, lam=0.0, l1=0.0, dropout=0.0,
     called = []
 
     def eights():
-        model.eval()  # no dropout while we look
-        with mg.no_grad():
-            z = model(mg.tensor(X_test)).numpy()
-        model.train()
+        z = mg.training.predict(model, X_test)  # no dropout while we look
         return z[:, 1] - z[:, 0] > 0  # d > 0
 
     history = mg.training.fit(

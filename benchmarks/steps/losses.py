@@ -52,7 +52,7 @@ def torch_gradient(name: str, z: numpy.ndarray, t: numpy.ndarray) -> Gradient:
     import torch
     from torch.nn import functional as F
 
-    def focal(z: Any, t: Any, reduction: str) -> Any:  # noqa: ARG001
+    def focal(z: Any, t: Any, **_: str) -> Any:
         entropy = F.cross_entropy(z, t, reduction="none")
         return ((1 - torch.exp(-entropy)) ** 2 * entropy).sum()
 

@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Collection
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -24,8 +26,6 @@ from . import costs, images, report
 from .lines import Lines, made_with
 
 FOLDER = Path(__file__).resolve().parent.parent / "results" / "study"
-
-
 COSTS = "costs"
 PARTS = (*images.NETWORKS, COSTS)
 
@@ -55,11 +55,9 @@ def run_all(lines: Lines, quick: bool, parts: Collection[str]) -> None:
 def again(lines: Lines, number: int) -> bool:
     """Whether the run of a line gives the same record once more."""
     before = lines.record(number)
-    if "table" in before:
-        after = costs.run(costs.CostSetting(*(before[name] for name in ("table", "way", "split", "epochs"))))
-    else:
-        names = ("network", "kind", "ratio", "method", "lr", "seed", "epochs", "on")
-        after = images.run(images.Setting(*(before[name] for name in names)))
+    kind: Any = costs.CostSetting if "table" in before else images.Setting
+    run: Any = costs.run if "table" in before else images.run
+    after = run(kind(**{field.name: before[field.name] for field in fields(kind)}))
     if before["made_with"] != made_with():
         print(f"recorded with {before['made_with']}, now {made_with()}: the last digits may differ")
     differing = [name for name in after if after[name] != before[name]]

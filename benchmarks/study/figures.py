@@ -94,6 +94,11 @@ def _overview(records: Records) -> Any:
     return figure
 
 
+def _look(method: str) -> dict[str, Any]:
+    colour, marker = LOOKS[method]
+    return {"color": colour, "marker": marker, "markersize": 5, "linestyle": "--" if method in DASHED else "-"}
+
+
 def _ratio(records: Records) -> Any:
     """Balanced accuracy over the imbalance, and below it the difference from plain training with its interval."""
     import matplotlib.pyplot as plt
@@ -106,14 +111,7 @@ def _ratio(records: Records) -> Any:
     )
     for axes, (network, here) in zip(panels.T, networks.items(), strict=True):
         for number, method in enumerate(SHOWN):
-            colour, marker = LOOKS[method]
-            look = {
-                "color": colour,
-                "marker": marker,
-                "markersize": 5,
-                "linewidth": 1.2,
-                "linestyle": "--" if method in DASHED else "-",
-            }
+            look = {**_look(method), "linewidth": 1.2}
             for kind in dict.fromkeys(kind for _, kind, _ in here):
                 of_kind = [cell for cell in here if cell[1] == kind]
                 x = np.array([here.index(cell) for cell in of_kind]) + 0.05 * (number - len(SHOWN) / 2)
@@ -128,7 +126,9 @@ def _ratio(records: Records) -> Any:
                     axes[1].plot(x, [100 * d.mean for d in differences], **look)
                     for place, d in zip(x, differences, strict=True):
                         if d.n >= FEW:
-                            axes[1].errorbar(place, 100 * d.mean, 100 * d.half, color=colour, capsize=2, elinewidth=1)
+                            axes[1].errorbar(
+                                place, 100 * d.mean, 100 * d.half, color=look["color"], capsize=2, elinewidth=1
+                            )
         axes[0].set_title(NETWORK_TITLES[network], fontsize=10)
         axes[1].axhline(0, color="#000000", linewidth=1)
         axes[1].set_xlim(-0.5, len(here) - 0.5)
@@ -139,17 +139,7 @@ def _ratio(records: Records) -> Any:
             one.set_axisbelow(True)
     panels[0][0].set_ylabel("balanced accuracy, %")
     panels[1][0].set_ylabel("points against plain training,\n95 % interval over the seeds")
-    handles = [
-        plt.Line2D(
-            [],
-            [],
-            linestyle="--" if method in DASHED else "-",
-            color=LOOKS[method][0],
-            marker=LOOKS[method][1],
-            markersize=5,
-        )
-        for method in SHOWN
-    ]
+    handles = [plt.Line2D([], [], **_look(method)) for method in SHOWN]
     figure.legend(
         handles,
         [METHODS[m].title for m in SHOWN],

@@ -89,13 +89,18 @@ def write(lines: Lines, folder: Path, name: str) -> str:
     return text
 
 
-def _one_rate_each(records: Records, path: Path) -> None:
-    """Refuse results of two choices of the rate: they would be averaged as one method."""
+def _rates(records: Records) -> dict[tuple[Any, ...], set[float]]:
+    """By network, kind, ratio and method: the learning rates of the results."""
     found: dict[tuple[Any, ...], set[float]] = {}
     for r in records:
         if r.get("on") == RESULT:
             found.setdefault((r["network"], r["kind"], r["ratio"], r["method"]), set()).add(r["lr"])
-    for cell, several in found.items():
+    return found
+
+
+def _one_rate_each(records: Records, path: Path) -> None:
+    """Refuse results of two choices of the rate: they would be averaged as one method."""
+    for cell, several in _rates(records).items():
         if len(several) > 1:
             name = ", ".join(map(str, cell))
             raise SystemExit(
@@ -194,7 +199,7 @@ def claims(records: Records) -> list[str]:
 
 def image_tables(records: Records) -> list[str]:
     """Each imbalance: mean and standard deviation over the seeds, and the difference with its 95 % interval."""
-    lines = []
+    lines, chosen = [], _rates(records)
     for cell in cells(records):
         network, kind, ratio = cell
         seeds = len(in_cell(records, cell, BASELINE, "balanced_accuracy"))
@@ -203,8 +208,8 @@ def image_tables(records: Records) -> list[str]:
         for method in METHODS:
             if not in_cell(records, cell, method, "balanced_accuracy"):
                 continue
-            here = {"network": network, "kind": kind, "ratio": ratio, "on": RESULT, "method": method}
-            row = [METHODS[method].title, f"{next(r['lr'] for r in records if here.items() <= r.items()):g}"]
+            (rate,) = chosen[(*cell, method)]
+            row = [METHODS[method].title, f"{rate:g}"]
             for measure in MEASURES:
                 values = in_cell(records, cell, method, measure)
                 row += [_mean(values.values(), 100)]
@@ -217,10 +222,10 @@ def image_tables(records: Records) -> list[str]:
 
 def rates(records: Records) -> list[str]:
     """How often each learning rate was the best on the validation images, and which trainings came to nothing."""
-    found = {(r["network"], r["kind"], r["ratio"], r["method"]): r["lr"] for r in records if r.get("on") == RESULT}
+    found = _rates(records)
     if not found:
         return []
-    counts = Counter(found.values())
+    counts = Counter(rate for (rate,) in found.values())
     said = ", ".join(f"{rate:g} ({counts[rate]} times)" for rate in RATES)
     lines = [f"Learning rates chosen on the validation images: {said}.", ""]
     runs = Counter(r["method"] for r in records if r.get("on") == RESULT)
